@@ -1,0 +1,117 @@
+"""What a data source is to the rest of the project: samples that can be fetched by number, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from torch import Tensor
+
+__all__ = ["Batch", "DataInfo", "Samples", "Skipped", "Splits"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch, ready for a network.
+
+    Shape:
+        inputs `[N, C, H, W]` or `[N, D]`; targets `[N]` int64, `[N, K]` or `[N, D]` float32; indices `[N]`.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    indices: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A sample that was left out, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataInfo:
+    """What is known of a source once it is open.
+
+    Args:
+        source: how the user named it.
+        kind: `images` (uint8 `[C, H, W]`), `table` (float32 `[D]`) or `arrays` (anything else).
+        target: `classes` or `values`.
+        input_shape: of one sample, without the batch axis.
+        classes: class names in the order of their numbers; empty for values.
+        columns: input columns of a table, after encoding.
+        targets: names of the value columns of a regression.
+        notes: sentences that the user should read ("'quality' holds 6 whole numbers: read as ...").
+        skipped: samples left out.
+        encoding: what prediction must repeat on new files (column kinds, categories, fill values, colour mode, size
+            rule); plain JSON values.
+    """
+
+    source: str
+    kind: Literal["images", "table", "arrays"]
+    target: Literal["classes", "values"]
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    encoding: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Samples(Protocol):
+    """Numbered samples.
+
+    `fetch` must be a function of its arguments alone: it may be called from several threads and in any order.
+    """
+
+    @property
+    def info(self) -> DataInfo:
+        """What is known of the samples."""
+        ...
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def targets(self) -> Array:
+        """All targets: `[n]` int64 class numbers, or `[n, D]` float32 values."""
+        ...
+
+    def name(self, index: int) -> str:
+        """How to call one sample in a message: a file name, or `row 17`."""
+        ...
+
+    def fetch(self, indices: Array, draws: Array | None = None) -> tuple[Array, Array]:
+        """The raw inputs and targets of some samples.
+
+        Args:
+            indices: `[N]` sample numbers.
+            draws: `[N, 4]` uniform numbers in [0, 1) for samples that choose a crop while they decode
+                (random resized crop of picture files); `None` for the fixed view.
+
+        Shape:
+            inputs uint8 `[N, C, H, W]` for images, float32 `[N, D]` for tables; targets as in `targets`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The three parts of a data set; a part that does not exist is `None`."""
+
+    train: Samples
+    valid: Samples | None
+    test: Samples | None
+
+    @property
+    def info(self) -> DataInfo:
+        """What is known of the source, as the training part tells it."""
+        return self.train.info

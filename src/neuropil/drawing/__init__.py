@@ -1,0 +1,1 @@
+"""Numbers into pictures: SVG, HTML, terminal. No torch in any signature."""

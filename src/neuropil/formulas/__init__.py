@@ -1,0 +1,1 @@
+"""Each formula of the chapter once, in NumPy float64: the specification as code and the oracle of every fast version."""

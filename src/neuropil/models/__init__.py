@@ -1,0 +1,1 @@
+"""Networks from papers, one family a file."""

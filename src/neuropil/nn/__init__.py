@@ -1,0 +1,1 @@
+"""Parts that a network is made of."""
