@@ -29,9 +29,7 @@ def safe_join(root: Path | str, *parts: str) -> Path:
         raise InputError(f"the name {parts!r} holds a NUL byte, which no file name may")
     joined = base.joinpath(*parts).resolve()
     if not joined.is_relative_to(base):
-        raise InputError(
-            f"the name {'/'.join(parts)!r} leads outside the folder {str(base)!r}; use a name inside it"
-        )
+        raise InputError(f"the name {'/'.join(parts)!r} leads outside the folder {str(base)!r}; use a name inside it")
     return joined
 
 

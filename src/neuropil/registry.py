@@ -117,8 +117,7 @@ def checked_options(
     allowed = {
         name: parameter
         for name, parameter in parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        and name not in supplied
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name not in supplied
     }
     result: dict[str, Any] = {}
     for name, value in options.items():
@@ -146,9 +145,7 @@ def _match(value: Any, hint: Any) -> tuple[bool, Any]:
     if hint is None or hint is type(None):
         return value is None, value
     if origin in (Union, types.UnionType):
-        return next(
-            (found for found in (_match(value, part) for part in arguments) if found[0]), (False, value)
-        )
+        return next((found for found in (_match(value, part) for part in arguments) if found[0]), (False, value))
     if origin is Literal:
         return any(value == one and type(value) is type(one) for one in arguments), value
     if hint is float:

@@ -148,9 +148,7 @@ def test_only_the_command_line_prints_and_nothing_runs_code(path: Path) -> None:
         called = ast.unparse(node.func)
         assert called != "print" or room == "cli", f"{path}:{node.lineno}: only cli prints"
         assert called not in {"eval", "exec", "compile", "__import__"}, f"{path}:{node.lineno}: {called}"
-        assert not called.endswith((".extractall", ".extract")), (
-            f"{path}:{node.lineno}: archives are streamed"
-        )
+        assert not called.endswith((".extractall", ".extract")), f"{path}:{node.lineno}: archives are streamed"
         if called.endswith("torch.load"):
             safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
             assert safe, f"{path}:{node.lineno}: torch.load without weights_only=True"

@@ -1,4 +1,4 @@
-"""What a data source is to the rest of the project: samples that can be fetched by number, and what is known of them."""
+"""What a data source is to the other rooms: samples that can be fetched by number, and what is known of them."""
 
 from __future__ import annotations
 

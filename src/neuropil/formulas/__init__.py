@@ -1,1 +1,1 @@
-"""Each formula of the chapter once, in NumPy float64: the specification as code and the oracle of every fast version."""
+"""Each formula of the chapter once, in NumPy float64: the specification as code, the oracle of every fast version."""
