@@ -1,0 +1,210 @@
+"""Checkpoints: a new folder each, made whole beside the others and then renamed into place.
+
+    step-00000120/  model.safetensors  state.safetensors  [averaged.safetensors]  state.json
+    best-00000080/  model.safetensors  state.json
+
+`state.json` holds every other state in plain JSON, and the size and SHA-256 of each file beside it. Nothing is ever
+overwritten in place: at any moment, also after a kill or a power cut, the newest folder that verifies is a whole one.
+The links `last` and `best` are for people; programs go by the folders themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from neuropil.errors import CheckpointError
+from neuropil.files import sync_directory
+
+__all__ = [
+    "FORMAT",
+    "Checkpoint",
+    "checkpoint_folders",
+    "load_checkpoint",
+    "newest_checkpoint",
+    "save_checkpoint",
+    "tidy_checkpoints",
+]
+
+FORMAT = 1
+"""The version of the layout; a newer one is refused, an older one is read for ever."""
+
+_FOLDER = re.compile(r"(step|best)-(\d{8,})(?:-(\d+))?")
+_TEMPORARY = re.compile(r"(step|best)-[\d-]+\.tmp-\d+|\.(last|best)\.\d+\.tmp")
+
+Kind = Literal["step", "best"]
+"""A `step` checkpoint holds all that resuming needs, a `best` one the weights for use alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint, read and verified: its folder, its plain state, and its tensors by file stem and name."""
+
+    folder: Path
+    state: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+def save_checkpoint(
+    root: Path,
+    step: int,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    *,
+    kind: Kind = "step",
+) -> Path:
+    """Write one checkpoint; it exists whole after this call, or not at all.
+
+    Args:
+        root: the folder of all checkpoints of a run.
+        step: optimizer steps done; names the folder.
+        tensors: file stem -> tensors by name.
+        state: plain JSON values.
+        kind: what the folder is called and which link (`last` or `best`) is turned to it.
+
+    Raises:
+        CheckpointError: the disk refused (full, read-only, failing); earlier checkpoints are untouched.
+    """
+    temporary = root / f"{kind}-{step:08d}.tmp-{os.getpid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        files = {}
+        for stem, named in tensors.items():
+            content = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()})
+            files[f"{stem}.safetensors"] = _write(temporary / f"{stem}.safetensors", content)
+        document = {"format": FORMAT, "step": step, "files": files, "state": dict(state)}
+        _write(temporary / "state.json", json.dumps(document, indent=1).encode())
+        sync_directory(temporary)
+        final = _free_name(root, kind, step)
+        temporary.rename(final)
+        sync_directory(root)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(
+            f"the checkpoint of step {step} could not be written to {str(root)!r}: {error.strerror or error}; "
+            "earlier checkpoints are untouched: free some space or give another run folder, then resume"
+        ) from error
+    _link(root / ("last" if kind == "step" else "best"), final.name)
+    return final
+
+
+def _write(path: Path, content: bytes) -> dict[str, Any]:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _free_name(root: Path, kind: Kind, step: int) -> Path:
+    """`step-N`, or `step-N-K` where that is taken: by a save before an evaluation, or by a damaged one."""
+    final, number = root / f"{kind}-{step:08d}", 0
+    while final.exists():
+        number += 1
+        final = root / f"{kind}-{step:08d}-{number}"
+    return final
+
+
+def _link(link: Path, target: str) -> None:
+    """Point a name at a checkpoint for people to find; systems without symbolic links do without."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(link)
+
+
+def checkpoint_folders(root: Path, kind: Kind = "step") -> list[Path]:
+    """The checkpoint folders of a run, oldest first; unfinished ones are not among them."""
+    if not root.is_dir():
+        return []
+    found = []
+    for entry in root.iterdir():
+        match = _FOLDER.fullmatch(entry.name)
+        if match and match[1] == kind and not entry.is_symlink():
+            found.append((int(match[2]), int(match[3] or 0), entry))
+    return [entry for _, _, entry in sorted(found)]
+
+
+def tidy_checkpoints(root: Path, *, keep: int) -> None:
+    """Remove what a killed run left unfinished, and all but the newest `keep` checkpoints of each kind."""
+    if not root.is_dir():
+        return
+    for entry in root.iterdir():
+        if _TEMPORARY.fullmatch(entry.name):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+    for folder in (*checkpoint_folders(root)[:-keep], *checkpoint_folders(root, "best")[:-keep]):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, *, only: Iterable[str] | None = None) -> Checkpoint:
+    """Read one checkpoint, each file held against its recorded size and SHA-256 first.
+
+    Args:
+        folder: a `step-*` folder, or a link to one.
+        only: file stems to read; all by default.
+
+    Raises:
+        CheckpointError: missing, damaged, or written by a newer version.
+    """
+    try:
+        document = json.loads((folder / "state.json").read_bytes())
+        version, files, state = document["format"], document["files"], document["state"]
+        if version > FORMAT:
+            raise CheckpointError(
+                f"the checkpoint {folder.name!r} has format {version}, this version reads up to {FORMAT}: "
+                "use a newer Neuropil"
+            )
+        tensors = {}
+        for name, record in files.items():
+            stem = name.removesuffix(".safetensors")
+            if only is not None and stem not in set(only):
+                continue
+            if Path(name).name != name:
+                raise CheckpointError(f"the checkpoint {folder.name!r} names a file outside itself: {name!r}")
+            content = (folder / name).read_bytes()
+            if len(content) != record["bytes"] or hashlib.sha256(content).hexdigest() != record["sha256"]:
+                raise CheckpointError(f"the checkpoint {folder.name!r} is damaged: {name} is not as it was written")
+            tensors[stem] = safetensors.load(content)
+    except CheckpointError:
+        raise
+    except FileNotFoundError as error:
+        raise CheckpointError(f"the checkpoint {folder.name!r} lacks {Path(error.filename).name}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"the checkpoint {folder.name!r} is damaged: {error}") from error
+    return Checkpoint(folder, state, tensors)
+
+
+def newest_checkpoint(root: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that verifies, and a sentence about each newer one that does not.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none that can be used.
+    """
+    complaints: list[str] = []
+    folders = checkpoint_folders(root)
+    for folder in reversed(folders):
+        try:
+            return load_checkpoint(folder), complaints
+        except CheckpointError as error:
+            complaints.append(str(error))
+    if folders:
+        raise CheckpointError(f"no usable checkpoint in {str(root)!r}: {'; '.join(complaints)}")
+    return None, complaints
