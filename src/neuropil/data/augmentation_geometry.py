@@ -13,7 +13,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from neuropil.errors import InputError
 
-__all__ = ["CROP_RATIO", "CROP_SCALE", "Affine", "Flip", "RandomResizedCrop", "ShiftCrop", "crop_boxes", "rotation"]
+__all__ = [
+    "CROP_RATIO",
+    "CROP_SCALE",
+    "Affine",
+    "Flip",
+    "RandomResizedCrop",
+    "ShiftCrop",
+    "as_type",
+    "box_masks",
+    "crop_boxes",
+    "rotation",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -180,7 +191,7 @@ class RandomResizedCrop:
         rows = _enlarging(top, tall, height)
         columns = _enlarging(left, wide, width)
         result = rows[:, None] @ images.astype(np.float32) @ columns[:, None].transpose(0, 1, 3, 2)
-        return _as_type(result, images.dtype)
+        return as_type(result, images.dtype)
 
 
 def _enlarging(begin: Array, length: Array, size: int) -> Array:
@@ -241,7 +252,7 @@ class Affine:
         places = np.stack([x.ravel(), y.ravel(), np.ones(height * width)])
         source = self.parameters(draws, height, width) @ places
         columns, rows = source[:, 0] + (width - 1) / 2, source[:, 1] + (height - 1) / 2
-        return _as_type(_bilinear(images, rows, columns), images.dtype)
+        return as_type(_bilinear(images, rows, columns), images.dtype)
 
 
 def rotation(*, degrees: float = 15.0) -> Affine:
@@ -274,7 +285,18 @@ def _bilinear(images: Array, rows: Array, columns: Array) -> Array:
     return (upper * (1 - down) + lower * down).reshape(images.shape)
 
 
-def _as_type(values: Array, dtype: Any) -> Array:
+def box_masks(boxes: Array, height: int, width: int) -> Array:
+    """Which picture elements lie in each box (top, left, bottom, right; the last two stand outside).
+
+    Shape: boxes `[N, 4]`; result bool `[N, 1, H, W]`.
+    """
+    top, left, bottom, right = boxes[:, :, None].transpose(1, 0, 2)
+    rows, columns = np.arange(height), np.arange(width)
+    in_rows, in_columns = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+    return np.asarray(in_rows[:, None, :, None] & in_columns[:, None, None, :])
+
+
+def as_type(values: Array, dtype: Any) -> Array:
     """float32 back in the pictures' type: rounded and held in 0 to 255 for uint8."""
     if dtype == np.uint8:
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
