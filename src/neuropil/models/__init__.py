@@ -1,1 +1,69 @@
-"""Networks from papers, one family a file."""
+"""Networks from papers, one family a file.
+
+`list_models("*resnet*")` names them, `build_model(name, options)` builds one; torch is loaded only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neuropil.registry import Catalogue
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["MODELS", "build_model", "list_models"]
+
+MODELS = Catalogue(
+    "model",
+    {
+        "perceptron": ("neuropil.models.perceptron:Perceptron", "layers of fully connected units, any depth"),
+        "lenet5": ("neuropil.models.lenet:LeNet5", "the 1998 reader of handwritten digits: 32x32, 60,850 weights"),
+        "lenet5_modern": ("neuropil.models.lenet:LeNet5Modern", "LeNet-5 as drawn today: ReLU, max pooling"),
+        "resnet18": ("neuropil.models.resnet:ResNet18", "residual network of 2015, 18 layers: 11.7 M weights"),
+        "resnet34": ("neuropil.models.resnet:ResNet34", "residual network, 34 layers: 21.8 M weights"),
+        "resnet50": ("neuropil.models.resnet:ResNet50", "bottleneck residual network, 50 layers: 25.6 M weights"),
+        "resnet101": ("neuropil.models.resnet:ResNet101", "bottleneck residual network, 101 layers: 44.5 M weights"),
+        "resnet152": ("neuropil.models.resnet:ResNet152", "bottleneck residual network, 152 layers: 60.2 M weights"),
+        "resnet20": ("neuropil.models.resnet:ResNet20", "residual network for CIFAR, 20 layers: 0.27 M weights"),
+        "resnet32": ("neuropil.models.resnet:ResNet32", "residual network for CIFAR, 32 layers: 0.46 M weights"),
+        "resnet44": ("neuropil.models.resnet:ResNet44", "residual network for CIFAR, 44 layers: 0.66 M weights"),
+        "resnet56": ("neuropil.models.resnet:ResNet56", "residual network for CIFAR, 56 layers: 0.85 M weights"),
+        "resnet110": ("neuropil.models.resnet:ResNet110", "residual network for CIFAR, 110 layers: 1.7 M weights"),
+    },
+)  # fmt: skip
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of the networks that match a shell pattern.
+
+    Example:
+        >>> list_models("lenet*")
+        ['lenet5', 'lenet5_modern']
+    """
+    return MODELS.names(pattern)
+
+
+def build_model(name: str, options: Mapping[str, Any] | None = None, *, features_only: bool = False) -> nn.Module:
+    """A network with fresh weights, drawn from torch's global source of random numbers.
+
+    Args:
+        name: one of `list_models()`.
+        options: keyword arguments of the network's class, checked against its signature. Every network takes
+            `num_classes` (outputs; 0 for none) and `in_channels`, the perceptron `in_features` instead.
+        features_only: leave out the classifier; the network then returns the list of its stages' outputs.
+
+    Raises:
+        InputError: unknown name or option (the nearest one is offered), or a value of the wrong type.
+
+    Example:
+        >>> build_model("resnet20", {"num_classes": 7}).fc
+        Linear(in_features=64, out_features=7, bias=True)
+    """
+    network: nn.Module = MODELS.build(name, **(options or {}))
+    if not features_only:
+        return network
+    from neuropil.models.features import FeatureNetwork
+
+    return FeatureNetwork(network)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor, nn
 
-__all__ = ["BatchLike", "BatchStream", "Carry", "Network", "Scorer", "Task"]
+__all__ = ["BatchLike", "BatchStream", "Carry", "CountsItself", "Network", "Scorer", "Task"]
 
 Carry = Any
 """State that a task hands from one batch to the next: `None` for images, detached states for truncated BPTT."""
@@ -60,6 +60,19 @@ class Network(Protocol):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[N, K]`."""
+        ...
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Exchange the classifier for a fresh one; 0 leaves it out, and `forward` gives pooled features."""
+        ...
+
+
+@runtime_checkable
+class CountsItself(Protocol):
+    """A layer of our own that knows its cost, which cannot be read off its kind."""
+
+    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+        """Multiply-adds for one sample, given the output's shape without the batch axis."""
         ...
 
 

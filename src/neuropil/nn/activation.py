@@ -1,0 +1,69 @@
+"""Activations: what each unit does to its sum. Those that torch has are in `neuropil.nn.ACTIVATIONS` as its own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from neuropil.nn import ACTIVATIONS
+
+__all__ = ["ActivationName", "ScaledTanh", "Softmax", "make_activation"]
+
+ActivationName = Literal["relu", "sigmoid", "tanh", "scaled_tanh"]
+"""The activations of hidden layers; softmax stands after the last layer only."""
+
+
+class ScaledTanh(nn.Module):
+    """A tanh that keeps +1 and -1 in place, so that targets of +-1 lie where its second derivative is largest.
+
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", equation 6 and appendix A.
+    Formula: `1.7159 tanh(2 x / 3)`.
+
+    Shape:
+        any -> the same.
+
+    Example:
+        >>> ScaledTanh()(torch.tensor([-1.0, 0.0, 1.0])).round(decimals=3).tolist()
+        [-1.0, 0.0, 1.0]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squash each value."""
+        return 1.7159 * torch.tanh(x * (2 / 3))
+
+
+class Softmax(nn.Module):
+    """Probabilities over the classes, from logits: the chapter's "SM", after the last layer.
+
+    Formula: `exp(x_k) / sum_j exp(x_j)` over axis 1.
+
+    Shape:
+        `[N, K]` or `[N, K, ...]` -> the same.
+
+    Differs:
+        Networks here return logits and leave softmax to the task, because `log(softmax(x))` is only exact in one piece.
+
+    Example:
+        >>> Softmax()(torch.zeros(1, 4)).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the classes."""
+        return torch.softmax(x, dim=1)
+
+
+def make_activation(name: str) -> nn.Module:
+    """A fresh activation layer by its name in the catalogue.
+
+    Raises:
+        InputError: the catalogue has no such activation.
+
+    Example:
+        >>> make_activation("tanh")
+        Tanh()
+    """
+    layer: nn.Module = ACTIVATIONS.build(name)
+    return layer
