@@ -269,7 +269,7 @@ def _bilinear(images: Array, rows: Array, columns: Array) -> Array:
     count, channels, height, width = images.shape
     padded = np.zeros((count, channels, height + 2, width + 2), dtype=np.float32)
     padded[:, :, 1:-1, 1:-1] = images
-    flat = padded.reshape(count, channels, -1)
+    flat = padded.reshape(count, channels, (height + 2) * (width + 2))
     rows = np.clip(rows + 1, 0, height + 1 - 1e-6)
     columns = np.clip(columns + 1, 0, width + 1 - 1e-6)
     top, left = rows.astype(np.int64), columns.astype(np.int64)
