@@ -1,0 +1,178 @@
+"""A network layer by layer: what each gives out, how many weights it has, what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from neuropil.errors import InputError
+from neuropil.nn.contracts import CountsItself
+
+__all__ = ["LayerSummary", "Summary", "summarize"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One call of one layer, for one sample.
+
+    Args:
+        name: its path in the network; a layer that is called twice has two rows.
+        kind: its class.
+        output_shape: without the batch axis.
+        weights: trainable and frozen values of its own; 0 in the second row of a layer that is called twice.
+        multiply_adds: of convolutions and fully connected layers; 0 for the rest, as is the custom.
+        activation_bytes: of its output.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    weights: int
+    multiply_adds: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network for one sample.
+
+    Args:
+        model: its class.
+        input_shape: of one sample.
+        layers: in the order of their calls.
+        weights: all trainable and frozen values, each counted once.
+        trainable_weights: those that training may change.
+        weight_bytes: of all weights and running averages.
+        multiply_adds: of one forward pass.
+        activation_bytes: the outputs of all layers together, the order of what training keeps.
+    """
+
+    model: str
+    input_shape: tuple[int, ...]
+    layers: tuple[LayerSummary, ...]
+    weights: int
+    trainable_weights: int
+    weight_bytes: int
+    multiply_adds: int
+    activation_bytes: int
+
+
+def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
+    """Follow one sample through a network and write down every layer.
+
+    Nothing is computed where the network runs on torch's meta device; otherwise one sample of zeros goes through.
+    Modes, weights, running averages and random numbers stay as they were.
+
+    Source: chapter, "Weights and memory of AlexNet"; for multiply-adds, `outputs x weights of one output`.
+
+    Args:
+        model: any network of one tensor.
+        input_shape: of one sample, such as `(3, 224, 224)`.
+
+    Raises:
+        InputError: a size below 1, or samples that the network does not take.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.Flatten(), nn.Linear(4704, 10))
+        >>> [(layer.name, layer.weights, layer.multiply_adds) for layer in summarize(net, (1, 32, 32)).layers]
+        [('0', 156, 117600), ('1', 0, 0), ('2', 47050, 47040)]
+    """
+    if min(input_shape, default=0) < 1:
+        raise InputError(f"samples of shape {input_shape} were given; each size is 1 or more, such as (3, 224, 224)")
+    calls: list[tuple[str, nn.Module, tuple[Tensor, ...], Tensor]] = []
+    with _measured(model, lambda *call: calls.append(call)):
+        _run(model, input_shape, calls)
+
+    layers, seen = [], set[int]()
+    for name, layer, inputs, output in calls:
+        own = {id(p): p.numel() for p in layer.parameters(recurse=False)}
+        layers.append(
+            LayerSummary(
+                name=name,
+                kind=type(layer).__name__,
+                output_shape=tuple(output.shape[1:]),
+                weights=sum(count for key, count in own.items() if key not in seen),
+                multiply_adds=_multiply_adds(layer, inputs, output),
+                activation_bytes=output.numel() * output.element_size(),
+            )
+        )
+        seen |= own.keys()
+    parameters = list(model.parameters())
+    return Summary(
+        model=type(model).__name__,
+        input_shape=tuple(input_shape),
+        layers=tuple(layers),
+        weights=sum(p.numel() for p in parameters),
+        trainable_weights=sum(p.numel() for p in parameters if p.requires_grad),
+        weight_bytes=sum(t.numel() * t.element_size() for t in (*parameters, *model.buffers())),
+        multiply_adds=sum(layer.multiply_adds for layer in layers),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
+    )
+
+
+@contextmanager
+def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
+    """Hooks on every layer that does work of its own, evaluation mode, and everything put back at the end."""
+    modes = [(module, module.training) for module in model.modules()]
+    hooks = []
+    for name, layer in model.named_modules():
+        if any(True for _ in layer.children()) and not any(True for _ in layer.parameters(recurse=False)):
+            continue
+
+        def hook(layer: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+            if isinstance(output, Tensor):
+                record(name or type(layer).__name__, layer, inputs, output)
+
+        hooks.append(layer.register_forward_hook(hook))
+    try:
+        model.eval()
+        with torch.random.fork_rng(), torch.no_grad():
+            yield
+    finally:
+        for handle in hooks:
+            handle.remove()
+        for module, training in modes:
+            module.training = training
+
+
+def _run(model: nn.Module, input_shape: tuple[int, ...], calls: list[Any]) -> None:
+    """One sample through the network: on the meta device, or in earnest where a layer cannot go there."""
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    first = next((t for t in state.values() if t.is_floating_point()), torch.empty(0))
+    try:
+        placeholders = {name: tensor.to("meta") for name, tensor in state.items()}
+        functional_call(model, placeholders, (torch.zeros(1, *input_shape, dtype=first.dtype, device="meta"),))
+    except InputError:
+        raise
+    except Exception:  # whatever a layer says about the meta device, real numbers decide
+        calls.clear()
+        copies = {name: tensor.detach().clone() for name, tensor in model.named_buffers()}
+        sample = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
+        try:
+            functional_call(model, copies, (sample,))
+        except InputError:
+            raise
+        except Exception as error:  # a foreign network may refuse in any way
+            shape = "x".join(map(str, input_shape))
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{type(model).__name__} does not take samples of {shape}: {reason}") from error
+
+
+def _multiply_adds(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> int:
+    """Each weight is used once at every position: of the output, or of the input of a transposed convolution."""
+    if isinstance(layer, CountsItself):
+        return layer.multiply_adds(tuple(output.shape[1:]))
+    if isinstance(layer, _ConvNd):
+        side = inputs[0] if isinstance(layer, _ConvTransposeNd) else output
+        return layer.weight.numel() * math.prod(side.shape[2:])
+    if isinstance(layer, nn.Linear):
+        return layer.weight.numel() * (output.numel() // layer.out_features)
+    return 0

@@ -1,0 +1,58 @@
+"""How other programs name the weights of our networks: one table a source, and the choice among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["KEY_TABLES", "KeyTable", "translated"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """Names of one source.
+
+    Args:
+        name: the family and where its names come from.
+        renames: patterns of theirs and what stands there in ours, applied in order to every name.
+    """
+
+    name: str
+    renames: tuple[tuple[str, str], ...] = ()
+
+    def rename(self, theirs: str) -> str:
+        """Our name for one of theirs."""
+        for pattern, ours in self.renames:
+            theirs = re.sub(pattern, ours, theirs)
+        return theirs
+
+
+KEY_TABLES = (
+    KeyTable("own names (also torchvision's residual networks)"),
+    KeyTable(
+        "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
+        ((r"^linear\.", "fc."), (r"\.shortcut\.", ".downsample.")),
+    ),
+)
+"""Tried in this order; the first that gives most names a place wins."""
+
+
+def translated(weights: Mapping[str, Tensor], ours: Collection[str]) -> tuple[dict[str, Tensor], KeyTable]:
+    """Weights under our names, by the table that fits a network best.
+
+    Args:
+        weights: under the names of their source.
+        ours: the names in the network.
+
+    Example:
+        >>> import torch
+        >>> found, table = translated({"linear.bias": torch.zeros(10)}, ["conv1.weight", "fc.bias"])
+        >>> list(found)
+        ['fc.bias']
+    """
+    known = set(ours)
+    renamed = [({table.rename(name): value for name, value in weights.items()}, table) for table in KEY_TABLES]
+    return max(renamed, key=lambda pair: len(known & pair[0].keys()))
