@@ -1,11 +1,10 @@
 """Networks from papers, one family a file.
 
-`list_models("*resnet*")` names them, `build_model(name, options)` builds one; torch is loaded only then.
+`list_models("*resnet*")` names them, `create_model(name, num_classes=10)` builds one; torch is loaded only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neuropil.registry import Catalogue
@@ -13,7 +12,7 @@ from neuropil.registry import Catalogue
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "build_model", "list_models"]
+__all__ = ["MODELS", "create_model", "list_models"]
 
 MODELS = Catalogue(
     "model",
@@ -45,23 +44,33 @@ def list_models(pattern: str = "*") -> list[str]:
     return MODELS.names(pattern)
 
 
-def build_model(name: str, options: Mapping[str, Any] | None = None, *, features_only: bool = False) -> nn.Module:
+def create_model(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    features_only: bool = False,
+    **options: Any,
+) -> nn.Module:
     """A network with fresh weights, drawn from torch's global source of random numbers.
 
     Args:
         name: one of `list_models()`.
-        options: keyword arguments of the network's class, checked against its signature. Every network takes
-            `num_classes` (outputs; 0 for none) and `in_channels`, the perceptron `in_features` instead.
+        num_classes: outputs; 0 leaves the classifier out, None keeps the network's own number.
+        in_channels: channels of the pictures; None keeps the network's own. The perceptron takes `in_features` instead.
         features_only: leave out the classifier; the network then returns the list of its stages' outputs.
+        **options: further keyword arguments of the network's class, checked against its signature.
 
     Raises:
         InputError: unknown name or option (the nearest one is offered), or a value of the wrong type.
 
     Example:
-        >>> build_model("resnet20", {"num_classes": 7}).fc
+        >>> create_model("resnet20", num_classes=7).fc
         Linear(in_features=64, out_features=7, bias=True)
     """
-    network: nn.Module = MODELS.build(name, **(options or {}))
+    given = {"num_classes": num_classes, "in_channels": in_channels}
+    options |= {option: value for option, value in given.items() if value is not None}
+    network: nn.Module = MODELS.build(name, **options)
     if not features_only:
         return network
     from neuropil.models.features import FeatureNetwork
