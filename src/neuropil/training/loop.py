@@ -203,14 +203,14 @@ class _Loop:
 
     def _log_step(self, report: StepReport) -> None:
         if self.run is not None:
-            row = {"event": "step", "step": report.step, "loss": report.loss, "learning_rate": report.learning_rate}
+            row = {"event": "step", "step": report.step, "loss": report.loss, "lr": report.learning_rate}
             self.run.log({**row, "gradient_norm": report.gradient_norm})
 
     def _log_epoch(self, report: StepReport) -> None:
         if self.run is None:
             return
         row: dict[str, Any] = {"event": "epoch", "step": report.step, "epoch": report.epoch}
-        row |= {"train_loss": report.train_loss, "learning_rate": report.learning_rate}
+        row |= {"train_loss": report.train_loss, "lr": report.learning_rate}
         if report.evaluation is not None:
             prefix = "valid_" if self.ingredients.valid is not None else ""
             row |= {f"{prefix}{name}": value for name, value in report.evaluation.metrics.items()}

@@ -164,8 +164,8 @@ class Stepper:
                 self.state.model, self.placement.place(group[0]), lambda: self._loss(group[0], first=True, share=1.0)
             )
             raise NonFiniteError(
-                f"step {progress.step}, epoch {progress.epoch + 1}: {what}; {cause}; checkpoints are untouched: try a smaller "
-                "optimizer.lr or training.clip_norm=1"
+                f"step {progress.step}, epoch {progress.epoch + 1}: {what}; {cause}; checkpoints are untouched: try a "
+                "smaller optimizer.lr or training.clip_norm=1"
             )
         self.state.optimizer.zero_grad(set_to_none=True)
 

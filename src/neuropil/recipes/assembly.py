@@ -1,0 +1,317 @@
+"""A recipe's names turned into live objects. The only file that knows every room.
+
+Everything is checked against the constructors' own signatures before any data are read.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from neuropil.data import AUGMENTATIONS
+from neuropil.data.augmentation import Augmentation
+from neuropil.data.batching import Batches
+from neuropil.data.normalization import Normalization, fit_normalization
+from neuropil.data.opening import check_source, open_source
+from neuropil.data.records import Samples, Splits
+from neuropil.errors import InputError
+from neuropil.models import MODELS
+from neuropil.nn.contracts import Task
+from neuropil.optim import RULES, SCHEDULES
+from neuropil.optim.averaging import WeightAverage
+from neuropil.optim.groups import parameter_groups
+from neuropil.optim.penalties import Penalty
+from neuropil.optim.schedules import Schedule
+from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.signature import DataSignature, sign_data
+from neuropil.registry import checked_options
+from neuropil.tasks import TASKS
+from neuropil.training.plan import TrainingPlan
+from neuropil.transfer.loading import load_weights
+
+__all__ = ["Assembly", "BatchOptions", "SpeedOptions", "assemble", "build_network", "build_task", "check_recipe"]
+
+FROM_DATA = ("num_classes", "in_channels", "in_features")
+"""Options of a network that the data decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """The recipe's `[batches]`.
+
+    Args:
+        batch_size: samples in a batch; `full` for all of them (the chapter's batch update), `auto` to find it.
+        workers: threads that read ahead.
+        drop_last: leave a smaller last batch out.
+        normalize: bring inputs to mean 0 and deviation 1 by the training part's statistics.
+    """
+
+    batch_size: int | Literal["full", "auto"] = 64
+    workers: int = 0
+    drop_last: bool = False
+    normalize: Literal["channel", "feature", "none"] = "channel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedOptions:
+    """The recipe's `[speed]`.
+
+    Args:
+        mode: `auto` measures and picks what is left open below; `plain` keeps fp32, ordinary layout, no compiling.
+        precision: `bf16` multiplies in bfloat16 and keeps weights in fp32.
+        channels_last: NHWC memory layout of pictures.
+        compile: `torch.compile`.
+        device: `auto` takes a GPU where there is one.
+    """
+
+    mode: Literal["auto", "plain"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool | None = None
+    compile: bool | None = None
+    device: str = "auto"
+
+    def chosen_device(self) -> str:
+        """The device by name.
+
+        Raises:
+            InputError: a device that this machine lacks.
+        """
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        kind = self.device.partition(":")[0]
+        if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+            here = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+            raise InputError(f"speed.device cannot be {self.device!r} on this machine; it has: {here}")
+        return self.device
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The live objects of one recipe, before the device, the layout and the rule are settled.
+
+    Args:
+        recipe: as given.
+        splits: the data.
+        signature: what a finished run remembers of them.
+        train: training batches, shuffled and augmented.
+        valid: validation batches in order.
+        test: test batches in order.
+        model: freshly initialised from the seed, or with the weights that the recipe names.
+        task: loss, metrics, answer.
+        plan: how long and how.
+    """
+
+    recipe: Recipe
+    splits: Splits
+    signature: DataSignature
+    train: Batches
+    valid: Batches | None
+    test: Batches | None
+    model: nn.Module
+    task: Task
+    plan: TrainingPlan
+
+    def train_batches(self, batch_size: int) -> Batches:
+        """Training batches of another size."""
+        options = batch_options(self.recipe)
+        return _training_batches(self.recipe, self.splits.train, self.train.normalize, options, batch_size)
+
+    def make_optimizer(self, model: nn.Module, lr: float | None = None) -> torch.optim.Optimizer:
+        """The recipe's rule over a network's parameters; weight decay spares biases and normalisation."""
+        return make_optimizer(self.recipe, model, lr)
+
+    def make_schedule(self) -> Schedule:
+        """The recipe's learning-rate schedule, constant by default."""
+        options = self.recipe.section("schedule")
+        schedule: Schedule = SCHEDULES.build(options.pop("name", "constant"), **options)
+        return schedule
+
+    def make_penalty(self) -> Penalty | None:
+        """The L1 and L2 terms of the loss, if the recipe has any."""
+        options = self.recipe.section("penalty")
+        return Penalty(**options) if options else None
+
+    def make_average(self, model: nn.Module) -> WeightAverage | None:
+        """The moving average of the weights, if the plan has one."""
+        return None if self.plan.average_decay is None else WeightAverage(model, self.plan.average_decay)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Hold every name and option against its catalogue and signature; nothing is read or built.
+
+    Raises:
+        InputError: the first thing that is wrong, with the nearest right one.
+    """
+    data = recipe.section("data")
+    if "source" not in data:
+        raise InputError("the recipe names no data; give a built-in set (data=digits) or a path (data=./photos)")
+    check_source(data.pop("source"), data)
+    model = recipe.section("model")
+    if "name" not in model:
+        raise InputError(
+            "the recipe names no network; give one, for example model=resnet18 (`neuropil models` lists all)"
+        )
+    _check("model", MODELS.builder(name := model.pop("name")), model, name, (*FROM_DATA, "weights"))
+    task = recipe.section("task")
+    if "name" in task:
+        _check("task", TASKS.builder(name := task.pop("name")), task, name, ("classes", "targets", "mean", "scale"))
+    optimizer = recipe.section("optimizer")
+    if optimizer.get("lr") == "auto":
+        del optimizer["lr"]
+    _check("optimizer", RULES.builder(name := optimizer.pop("name", "adam")), optimizer, name, ("params",))
+    schedule = recipe.section("schedule")
+    _check("schedule", SCHEDULES.builder(name := schedule.pop("name", "constant")), schedule, name, ())
+    for part in recipe.augment:
+        if not isinstance(part.get("name"), str):
+            raise InputError(
+                f"an augmentation needs a name, but {part!r} was given; allowed: {', '.join(AUGMENTATIONS)}"
+            )
+        _check("augmentation", AUGMENTATIONS.builder(name := part.pop("name")), part, name, ())
+    checked_options(Penalty, recipe.section("penalty"), where="[penalty]")
+    batch_options(recipe)
+    speed_options(recipe).chosen_device()
+    training_plan(recipe)
+
+
+def _check(
+    kind: str, builder: Callable[..., Any], options: Mapping[str, Any], name: str, supplied: tuple[str, ...]
+) -> None:
+    allowed = {key: value for key, value in options.items() if not (kind == "model" and key == "weights")}
+    checked_options(builder, allowed, where=f"{kind} {name!r}", supplied=supplied)
+
+
+def batch_options(recipe: Recipe) -> BatchOptions:
+    """The checked `[batches]` of a recipe."""
+    options = BatchOptions(**checked_options(BatchOptions, recipe.section("batches"), where="[batches]"))
+    if isinstance(options.batch_size, int) and options.batch_size < 1:
+        raise InputError(f"batches.batch_size must be at least 1, but {options.batch_size} was given")
+    return options
+
+
+def speed_options(recipe: Recipe) -> SpeedOptions:
+    """The checked `[speed]` of a recipe."""
+    return SpeedOptions(**checked_options(SpeedOptions, recipe.section("speed"), where="[speed]"))
+
+
+def training_plan(recipe: Recipe) -> TrainingPlan:
+    """The checked `[training]` of a recipe; ten epochs where it names no length."""
+    options = checked_options(TrainingPlan, recipe.section("training"), where="[training]")
+    if "epochs" not in options and "steps" not in options:
+        options["epochs"] = 10
+    return TrainingPlan(**options)
+
+
+def assemble(recipe: Recipe) -> Assembly:
+    """Check a recipe, open its data, and build network and task from its seed.
+
+    Raises:
+        InputError: something in the recipe or the data cannot be used.
+    """
+    check_recipe(recipe)
+    data = recipe.section("data")
+    splits = open_source(data.pop("source"), data)
+    options = batch_options(recipe)
+    normalization = None
+    if options.normalize != "none":
+        normalization = fit_normalization(splits.train, kind=options.normalize)
+    signature = sign_data(splits.train, normalization)
+    size = options.batch_size if isinstance(options.batch_size, int) else len(splits.train)
+    task = build_task(recipe, signature)
+    return Assembly(
+        recipe=recipe,
+        splits=splits,
+        signature=signature,
+        train=_training_batches(recipe, splits.train, normalization, options, size),
+        valid=evaluation_batches(splits.valid, normalization, options),
+        test=evaluation_batches(splits.test, normalization, options),
+        model=build_network(recipe, signature),
+        task=task,
+        plan=training_plan(recipe),
+    )
+
+
+def _training_batches(
+    recipe: Recipe, samples: Samples, normalization: Normalization | None, options: BatchOptions, size: int
+) -> Batches:
+    parts = [AUGMENTATIONS.build(part.pop("name"), **part) for part in recipe.augment]
+    if parts and samples.info.kind != "images":
+        raise InputError(f"augmentation is for pictures, but {samples.info.source!r} is a table; use augment=[]")
+    return Batches(
+        samples,
+        batch_size=min(size, len(samples)),
+        seed=recipe.seed,
+        shuffle=True,
+        workers=options.workers,
+        drop_last=options.drop_last,
+        augment=Augmentation(parts, recipe.seed) if parts else None,
+        normalize=normalization,
+    )
+
+
+def evaluation_batches(
+    samples: Samples | None, normalization: Normalization | None, options: BatchOptions | None = None
+) -> Batches | None:
+    """Batches of an evaluation part: in order, not augmented, 256 at a time."""
+    if samples is None:
+        return None
+    workers = options.workers if options else 0
+    return Batches(samples, batch_size=256, seed=0, shuffle=False, workers=workers, normalize=normalization)
+
+
+def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
+    """The recipe's network for data of this signature, its weights drawn from the recipe's seed.
+
+    Raises:
+        InputError: the network cannot take such data.
+    """
+    options = recipe.section("model")
+    name, weights = options.pop("name"), options.pop("weights", None)
+    accepted = inspect.signature(MODELS.builder(name)).parameters
+    shape = signature.input_shape
+    known = {
+        "num_classes": signature.num_outputs,
+        "in_channels": shape[0],
+        "in_features": int(torch.Size(shape).numel()),
+    }
+    if "in_channels" in accepted and len(shape) != 3:
+        raise InputError(f"{name!r} takes pictures, but these data are rows of {shape[0]} values; use model=perceptron")
+    torch.manual_seed(recipe.seed)
+    model: nn.Module = MODELS.build(name, **{k: v for k, v in known.items() if k in accepted}, **options)
+    if weights is not None:
+        load_weights(model, weights)
+    return model
+
+
+def build_task(recipe: Recipe, signature: DataSignature) -> Task:
+    """The recipe's task, or the one that the data are for.
+
+    Raises:
+        InputError: a classification of values, or the other way round.
+    """
+    options = recipe.section("task")
+    natural = "classification" if signature.target == "classes" else "regression"
+    name = options.pop("name", natural)
+    if name != natural:
+        raise InputError(f"the task is {name}, but the data's targets are {signature.target}; use task={natural}")
+    if signature.target == "classes":
+        known: dict[str, Any] = {"classes": list(signature.classes)}
+    else:
+        known = {"targets": list(signature.targets), "mean": signature.target_mean, "scale": signature.target_scale}
+    task: Task = TASKS.build(name, **known, **options)
+    return task
+
+
+def make_optimizer(recipe: Recipe, model: nn.Module, lr: float | None = None) -> torch.optim.Optimizer:
+    """The recipe's rule over a network's parameters; `lr` stands in for the recipe's own."""
+    options = recipe.section("optimizer")
+    name = options.pop("name", "adam")
+    if lr is not None:
+        options["lr"] = lr
+    groups = parameter_groups(model, weight_decay=options.pop("weight_decay", 0.0))
+    optimizer: torch.optim.Optimizer = RULES.build(name, groups, **options)
+    return optimizer

@@ -1,0 +1,97 @@
+"""What a finished run must remember of its data to be used without them: stored as `data.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from neuropil.data.normalization import Normalization
+from neuropil.data.records import DataInfo, Samples
+from neuropil.errors import InputError
+
+__all__ = ["DataSignature", "sign_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSignature:
+    """How raw samples become inputs of the network, and outputs answers.
+
+    Args:
+        kind: `images`, `table` or `arrays`.
+        target: `classes` or `values`.
+        input_shape: of one sample.
+        classes: class names in the order of the outputs.
+        columns: input columns of a table after encoding.
+        targets: names of the value columns.
+        encoding: how files are read (sizes, colours, categories, fill values).
+        normalization: statistics of the training part.
+        target_mean: of each value column, in the training part.
+        target_scale: standard deviation of each value column, in the training part.
+    """
+
+    kind: Literal["images", "table", "arrays"]
+    target: Literal["classes", "values"]
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+    encoding: Mapping[str, Any]
+    normalization: Normalization | None
+    target_mean: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
+
+    @property
+    def num_outputs(self) -> int:
+        """Width of the network's output."""
+        return len(self.classes) if self.target == "classes" else len(self.targets)
+
+    def info(self, source: str) -> DataInfo:
+        """The same as the data room's record, for reading new files."""
+        return DataInfo(
+            source, self.kind, self.target, self.input_shape, self.classes, self.columns, self.targets,
+            encoding=self.encoding,
+        )  # fmt: skip
+
+    def to_json(self) -> str:
+        """The signature as JSON text."""
+        document = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        document["normalization"] = self.normalization and self.normalization.to_json()
+        return json.dumps(document, indent=1, default=dict) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, origin: str) -> DataSignature:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: it is not such a text.
+        """
+        try:
+            document = json.loads(text)
+            saved = document.pop("normalization")
+            lists = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items() if k != "encoding"}
+            normalization = None if saved is None else Normalization.from_json(saved)
+            return cls(**lists, encoding=document["encoding"], normalization=normalization)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"{origin} does not describe a run's data: {error}") from error
+
+
+def sign_data(train: Samples, normalization: Normalization | None) -> DataSignature:
+    """The signature of a training part."""
+    info = train.info
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    targets = info.targets
+    if info.target == "values":
+        values = np.asarray(train.targets, dtype=np.float64).reshape(len(train), -1)
+        spread = values.std(axis=0)
+        mean = tuple(values.mean(axis=0).tolist())
+        scale = tuple(np.where(spread > 0, spread, 1.0).tolist())
+        targets = targets or tuple(f"target {number}" for number in range(values.shape[1]))
+    return DataSignature(
+        info.kind, info.target, info.input_shape, info.classes, info.columns, targets, dict(info.encoding),
+        normalization, mean, scale,
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""`train`: one call from a recipe to a finished run, with progress on standard error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neuropil.errors import InputError
+from neuropil.recipes.catalogue import find_recipe
+from neuropil.recipes.finishing import finish
+from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.run import Run
+from neuropil.recipes.running import Running, resume, start
+from neuropil.training.reports import StepReport
+from neuropil.training.signals import StopSignals
+
+__all__ = ["Interrupted", "carry_out", "read_recipe", "resume_run", "train"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the run after its state was saved.
+
+    Args:
+        folder: the run folder, to be resumed.
+        signal: the signal's number.
+    """
+
+    def __init__(self, folder: Path, signal: int) -> None:
+        super().__init__(f"interrupted by signal {signal}; go on with: neuropil resume {folder}")
+        self.folder, self.signal = folder, signal
+
+
+def read_recipe(words: Sequence[str]) -> Recipe:
+    """A recipe from words as on the command line: a recipe's name or file first (it may be left out), then key=value.
+
+    Raises:
+        InputError: no such recipe, or a word that is neither.
+    """
+    if words and "=" not in words[0]:
+        return find_recipe(words[0]).with_overrides(words[1:])
+    if not words:
+        raise InputError(
+            "give a recipe (`neuropil recipes` lists them) or key=value words such as model=lenet5 data=digits"
+        )
+    recipe = Recipe().with_overrides(words)
+    if recipe.name == "run":
+        recipe = recipe.with_values({"name": str(recipe.section("model").get("name", "run"))})
+    return recipe
+
+
+def train(
+    recipe: Recipe | str,
+    *overrides: str,
+    runs: Path | str = "runs",
+    progress: bool = True,
+    on_report: Callable[[StepReport], None] = lambda report: None,
+    **values: Any,
+) -> Run:
+    """Train a recipe and open the finished run.
+
+    Args:
+        recipe: a `Recipe`, the name of a built-in one, or a TOML file.
+        overrides: `key=value` words.
+        runs: the folder of all runs.
+        progress: show a bar on standard error.
+        on_report: called with each step's report.
+        values: values by short name (`epochs=3`) or section (`model="lenet5"`, `optimizer={"name": "adam"}`).
+
+    Raises:
+        InputError: something in the recipe or the data cannot be used.
+        Interrupted: a signal came; the state is saved.
+
+    Example:
+        >>> import neuropil
+        >>> neuropil.train("digits-lenet5", epochs=3).evaluate().compute()  # doctest: +SKIP
+        {'loss': 0.11, 'accuracy': 0.97}
+    """
+    base = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    with _telling(progress) as (tell, watch):
+        running = start(base.with_overrides(overrides).with_values(values), runs=runs, tell=tell)
+        return carry_out(running, lambda report: (watch(running, report), on_report(report)))
+
+
+def resume_run(path: Path | str, *, progress: bool = True) -> Run:
+    """Go on with an interrupted or killed run, to its end; see `train`."""
+    with _telling(progress) as (tell, watch):
+        running = resume(path, tell=tell)
+        return carry_out(running, lambda report: watch(running, report))
+
+
+def carry_out(running: Running, on_report: Callable[[StepReport], Any]) -> Run:
+    """Run the loop to its end and write what a run leaves behind.
+
+    Raises:
+        Interrupted: a signal came; the state is saved.
+    """
+    ending: str = "done"
+    with StopSignals() as stop:
+        for report in running.reports(stop):
+            on_report(report)
+            if report.ending == "interrupted":
+                raise Interrupted(running.folder.path, report.signal or 2)
+            ending = report.ending or ending
+    return finish(running, ending)
+
+
+Watch = Callable[[Running, StepReport], None]
+
+
+@contextmanager
+def _telling(progress: bool) -> Iterator[tuple[Callable[[str], None], Watch]]:
+    """Where sentences and reports go: a live bar on standard error, or nowhere."""
+    if not progress:
+        yield (lambda sentence: None), (lambda running, report: None)
+        return
+    from neuropil.drawing.progress import TrainingProgress
+
+    begun = time.perf_counter()
+    seen = {"samples": 0, "since": begun}
+    metrics: dict[str, float] = {}
+    with TrainingProgress() as bar:
+
+        def watch(running: Running, report: StepReport) -> None:
+            if not seen["samples"]:
+                seen["since"] = time.perf_counter()
+            seen["samples"] += report.samples
+            if report.evaluation is not None:
+                metrics.update({f"valid_{name}": value for name, value in report.evaluation.metrics.items()})
+            elapsed = max(1e-9, time.perf_counter() - seen["since"])
+            bar.update(
+                step=report.step,
+                total_steps=report.total_steps,
+                epoch=report.epoch,
+                total_epochs=running.total_epochs,
+                loss=report.loss,
+                samples_per_second=seen["samples"] / elapsed,
+                metrics=metrics,
+            )
+            if report.train_loss is not None:
+                bar.epoch(report.epoch, report.train_loss, report.learning_rate, metrics)
+
+        yield bar.tell, watch
