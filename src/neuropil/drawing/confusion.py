@@ -12,7 +12,15 @@ from neuropil.drawing.svg import Picture, element, hover, text
 from neuropil.drawing.wording import shorten, text_width
 from neuropil.errors import InputError
 
-__all__ = ["MAX_CLASSES", "Confused", "confusion_chart", "most_confused", "recalls", "worst_classes"]
+__all__ = [
+    "MAX_CLASSES",
+    "Confused",
+    "confusion_chart",
+    "confusion_shares",
+    "most_confused",
+    "recalls",
+    "worst_classes",
+]
 
 Array = np.ndarray[Any, Any]
 MAX_CLASSES = 100
@@ -45,6 +53,12 @@ def checked(counts: Array, classes: Sequence[str]) -> Array:
     if (counts < 0).any():
         raise InputError("a confusion matrix holds counts, but a negative number was given")
     return counts.astype(np.int64)
+
+
+def confusion_shares(counts: Array) -> Array:
+    """Each count as a share of its row, `[K, K]`; zero in a row without samples."""
+    shares: Array = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
 
 
 def recalls(counts: Array) -> Array:

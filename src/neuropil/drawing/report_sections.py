@@ -17,8 +17,9 @@ from neuropil.drawing.svg import Picture
 from neuropil.drawing.wording import escape, flatten, number, value
 from neuropil.errors import InputError
 
-__all__ = ["SECTIONS", "curve_pictures", "heading", "machine", "scatter_pictures"]
+__all__ = ["SECTIONS", "curve_pictures", "heading", "machine", "scatter_pairs", "scatter_pictures"]
 
+Array = np.ndarray[Any, Any]
 MAX_ROWS, MAX_TILES, MAX_SKIPPED, MAX_SCATTERS = 1000, 48, 100, 6
 PHOTO_PIXELS = 64
 
@@ -181,28 +182,39 @@ def scatter(report: Report) -> str:
     return _section("scatter", "Prediction and truth", told, f'<div class="charts">{figures}</div>')
 
 
-def scatter_pictures(report: Report) -> dict[str, Picture]:
-    """The scatter chart of each target by file name, six at most.
+def scatter_pairs(report: Report) -> dict[str, tuple[str, Array, Array]]:
+    """Name, true values and predictions of each target by file name, six targets at most.
 
     Raises:
         InputError: true and predicted values differ in shape, or are not `[n]` or `[n, D]`.
     """
     if report.scatter is None:
         return {}
-    truth, predicted = (np.asarray(one) for one in report.scatter)
+    truth, predicted = (np.asarray(one, dtype=np.float64) for one in report.scatter)
     if truth.shape != predicted.shape or truth.ndim not in (1, 2):
         raise InputError(
             "true and predicted values to draw must both be [n] or [n, D], "
             f"but {list(truth.shape)} and {list(predicted.shape)} were given"
         )
-    truth, predicted = truth.reshape(len(truth), -1), predicted.reshape(len(truth), -1)
+    if truth.ndim == 1:
+        truth, predicted = truth[:, None], predicted[:, None]
     width = truth.shape[1]
     names = list(report.targets) if len(report.targets) == width else [f"target {d + 1}" for d in range(width)]
     return {
-        "scatter" if width == 1 else f"scatter-{d + 1}": scatter_chart(
-            truth[:, d].tolist(), predicted[:, d].tolist(), title=names[d]
-        )
+        "scatter" if width == 1 else f"scatter-{d + 1}": (names[d], truth[:, d], predicted[:, d])
         for d in range(min(width, MAX_SCATTERS))
+    }
+
+
+def scatter_pictures(report: Report) -> dict[str, Picture]:
+    """The scatter chart of each target by file name.
+
+    Raises:
+        InputError: as `scatter_pairs`.
+    """
+    return {
+        name: scatter_chart(truth.tolist(), predicted.tolist(), title=title)
+        for name, (title, truth, predicted) in scatter_pairs(report).items()
     }
 
 

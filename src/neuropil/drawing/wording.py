@@ -51,7 +51,7 @@ def shorten(text: str, width: float, size: float) -> str:
 
     Example:
         >>> shorten("golden_retriever", 60, 12)
-        'gol…ever'
+        'gold…ever'
     """
     text = printable(text).replace("\n", " ")
     if text_width(text, size) <= width:

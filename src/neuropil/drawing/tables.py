@@ -1,0 +1,58 @@
+"""Tables for the terminal, from plain values; nothing in a cell is read as markup or as a terminal's command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from neuropil.drawing.wording import flatten, printable, value
+from neuropil.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["facts", "table"]
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """A table under a title; columns that hold nothing but numbers stand to the right.
+
+    Raises:
+        InputError: a row has not one cell a column.
+
+    Example:
+        >>> shown = table("networks", ["name", "parameters"], [["lenet5", 61706], ["resnet18", 11689512]])
+        >>> shown.row_count, shown.columns[1].justify
+        (2, 'right')
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=Text(printable(title)) if title else None, title_justify="left", box=SIMPLE_HEAD)
+    for place, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise InputError(f"row {place + 1} of table {title!r} has {len(row)} cells for {len(columns)} columns")
+    for place, name in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[place]) or row[place] is None for row in rows)
+        shown.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(value(cell)) for cell in row))
+    return shown
+
+
+def facts(title: str, entries: Mapping[str, Any]) -> Table:
+    """Names and values in two columns; nested mappings get dotted names.
+
+    Example:
+        >>> facts("speed", {"plan": {"precision": "bf16"}}).row_count
+        1
+    """
+    shown = table(title, ["", ""], [[name.replace("_", " "), told] for name, told in flatten(entries)])
+    shown.show_header = False
+    shown.columns[0].style = "bright_black"
+    return shown
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
