@@ -91,7 +91,7 @@ class Subset:
             )
         self.samples = samples
         self.indices = indices
-        self._targets = samples.targets[indices]
+        self._targets: Array = samples.targets[indices]
 
     @property
     def info(self) -> DataInfo:
