@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -121,3 +125,26 @@ def test_modern_counts(width: int) -> None:
     expected = 26 * c1 + (25 * c1 + 1) * c3 + (25 * c3 + 1) * c5 + (c5 + 1) * f6 + (f6 + 1) * 10
     assert sum(p.numel() for p in create_model("lenet5_modern", width=width).parameters()) == expected
     assert width > 1 or expected == 61_706
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("activation", "at_least"), [("sigmoid", 0.8), ("scaled_tanh", 0.9)], ids=["the chapter's", "the paper's"]
+)
+def test_twenty_thousand_pictures_teach_it_digits(shared_data: Path, activation: str, at_least: float) -> None:
+    def read(name: str, header: int) -> torch.Tensor:
+        with gzip.open(shared_data / "mnist" / name) as file:
+            return torch.from_numpy(np.frombuffer(file.read(), np.uint8)[header:].copy())
+
+    pictures = (read("train-images-idx3-ubyte.gz", 16)[: 22_000 * 784].view(-1, 1, 28, 28) - 33.3) / 78.6
+    digits = read("train-labels-idx1-ubyte.gz", 8)[:22_000].long()
+    torch.manual_seed(0)
+    network = create_model("lenet5", activation=activation)
+    rule = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for x, y in zip(pictures[:20_000].split(64), digits[:20_000].split(64), strict=True):
+        rule.zero_grad()
+        F.cross_entropy(network(x), y).backward()
+        rule.step()
+    with torch.no_grad():
+        right = network(pictures[20_000:]).argmax(1) == digits[20_000:]
+    assert right.float().mean().item() >= at_least

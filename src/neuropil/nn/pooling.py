@@ -21,9 +21,11 @@ class TrainableSubsampling(nn.Module):
     Args:
         channels: maps, each with its own coefficient and bias.
         size: side of a block; blocks do not overlap.
+        coefficient: where every coefficient starts; left out, at `1 / size^2`, which gives the mean of a block.
+        bias: where every bias starts.
 
     Differs:
-        The coefficient starts at `1 / size^2`, a mean; the paper draws it from U(+-2.4 / size^2).
+        The paper draws the coefficients from U(+-2.4 / size^2).
 
     Example:
         >>> pool = TrainableSubsampling(1)
@@ -31,11 +33,11 @@ class TrainableSubsampling(nn.Module):
         [2.5, 4.5, 10.5, 12.5]
     """
 
-    def __init__(self, channels: int, size: int = 2) -> None:
+    def __init__(self, channels: int, size: int = 2, *, coefficient: float | None = None, bias: float = 0.0) -> None:
         super().__init__()
         self.size = size
-        self.weight = nn.Parameter(torch.full((channels,), 1 / size**2))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        self.weight = nn.Parameter(torch.full((channels,), 1 / size**2 if coefficient is None else coefficient))
+        self.bias = nn.Parameter(torch.full((channels,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Sum, weigh, shift."""
