@@ -1,1 +1,75 @@
-"""The command line: one file a verb."""
+"""The command line: one file a verb, loaded when the verb is typed.
+
+Everything that a user can get wrong ends in one sentence on standard error and exit status 2. With `--json` standard
+output carries one object and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from neuropil import __version__
+from neuropil.errors import NeuropilError
+
+__all__ = ["app", "main"]
+
+HELP = """Train the networks of a deep-learning chapter on your own files, trust them, look inside, resume.
+
+Start with a built-in recipe, or with any network and any data:
+
+    neuropil train digits-lenet5
+    neuropil train model=resnet18 data=./photos epochs=10
+
+Whatever a recipe holds can be changed by its path: `optimizer.lr=0.1 training.clip_norm=1 augment=flip,shift_crop`.
+"""
+
+VERBS = {
+    "train": "Train a network: RECIPE and key=value words.",
+    "resume": "Go on with an interrupted or killed run, exactly where it stood.",
+    "evaluate": "Score a run on its test part, or on other labelled data.",
+    "predict": "Answers of a run for files, a folder, or standard input.",
+    "models": "List the networks.",
+    "recipes": "List the built-in recipes, or show one.",
+    "summary": "A network layer by layer: shapes, weights, multiply-adds.",
+    "doctor": "What this machine has, and what could be wrong with it.",
+}
+
+app = App(name="neuropil", help=HELP, version=__version__, help_format="plaintext")
+for verb, line in VERBS.items():
+    app.command(f"neuropil.cli.{verb}:{verb}", name=verb, help=line)
+data_app = App(name="data", help="Look at data before training on them.")
+data_app.command("neuropil.cli.data:show", name="show", help="Counts, classes, shapes, notes, and a sheet of pictures.")
+app.command(data_app)
+app.register_install_completion_command()
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit status: 0, 2 for bad input, 130 or 143 for a signal."""
+    given = list(sys.argv[1:] if words is None else words)
+    try:
+        app(given, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        status = 0
+    except CycloptsError as error:
+        status = _refuse(" ".join(str(error).split()), given)
+    except NeuropilError as error:
+        status = _refuse(str(error), given)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt as stop:
+        print(f"neuropil: {stop or 'interrupted'}", file=sys.stderr)
+        status = 128 + int(getattr(stop, "signal", 2))
+    sys.exit(status)
+
+
+def _refuse(sentence: str, words: Sequence[str]) -> int:
+    print(f"neuropil: {sentence}", file=sys.stderr)
+    if "--json" in words:
+        print(json.dumps({"error": sentence}))
+    return 2

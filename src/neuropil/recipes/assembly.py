@@ -141,16 +141,23 @@ class Assembly:
         return None if self.plan.average_decay is None else WeightAverage(model, self.plan.average_decay)
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
     """Hold every name and option against its catalogue and signature; nothing is read or built.
+
+    Args:
+        recipe: to be checked.
+        data_given: the data are in memory already, so that `[data]` need not name them.
 
     Raises:
         InputError: the first thing that is wrong, with the nearest right one.
     """
     data = recipe.section("data")
-    if "source" not in data:
+    if data_given:
+        pass
+    elif "source" not in data:
         raise InputError("the recipe names no data; give a built-in set (data=digits) or a path (data=./photos)")
-    check_source(data.pop("source"), data)
+    else:
+        check_source(data.pop("source"), data)
     model = recipe.section("model")
     if "name" not in model:
         raise InputError(
@@ -206,15 +213,20 @@ def training_plan(recipe: Recipe) -> TrainingPlan:
     return TrainingPlan(**options)
 
 
-def assemble(recipe: Recipe) -> Assembly:
+def assemble(recipe: Recipe, splits: Splits | None = None) -> Assembly:
     """Check a recipe, open its data, and build network and task from its seed.
+
+    Args:
+        recipe: names and options.
+        splits: data in memory, in place of the recipe's source.
 
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
-    check_recipe(recipe)
-    data = recipe.section("data")
-    splits = open_source(data.pop("source"), data)
+    check_recipe(recipe, data_given=splits is not None)
+    if splits is None:
+        data = recipe.section("data")
+        splits = open_source(data.pop("source"), data)
     options = batch_options(recipe)
     normalization = None
     if options.normalize != "none":

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from neuropil.data.batching import Batches
+from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.nn.contracts import Scorer
 from neuropil.recipes.assembly import Assembly, assemble, batch_options, speed_options
@@ -103,7 +104,13 @@ class Running:
         self.folder.write("timing.json", json.dumps(total, indent=1) + "\n", durable=False)
 
 
-def start(recipe: Recipe, *, runs: Path | str = "runs", tell: Tell = lambda sentence: None) -> Running:
+def start(
+    recipe: Recipe,
+    *,
+    runs: Path | str = "runs",
+    tell: Tell = lambda sentence: None,
+    splits: Splits | None = None,
+) -> Running:
     """Assemble a recipe, settle what it leaves open (batch size, learning rate, speed) and make its run folder.
 
     The resolved recipe in the folder names every choice, so that running it again repeats the run.
@@ -112,11 +119,12 @@ def start(recipe: Recipe, *, runs: Path | str = "runs", tell: Tell = lambda sent
         recipe: what to do.
         runs: the folder of all runs.
         tell: gets sentences for the reader.
+        splits: data that are in memory already, in place of the recipe's source; such a run cannot be resumed.
 
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
-    assembly = assemble(recipe)
+    assembly = assemble(recipe, splits)
     for note in assembly.splits.info.notes:
         tell(note)
     _tell_skipped(assembly, tell)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neuropil.drawing.progress import TrainingProgress
 from neuropil.errors import InputError
 from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.finishing import finish
@@ -116,30 +117,40 @@ def _telling(progress: bool) -> Iterator[tuple[Callable[[str], None], Watch]]:
     if not progress:
         yield (lambda sentence: None), (lambda running, report: None)
         return
-    from neuropil.drawing.progress import TrainingProgress
-
-    begun = time.perf_counter()
-    seen = {"samples": 0, "since": begun}
-    metrics: dict[str, float] = {}
     with TrainingProgress() as bar:
+        yield bar.say, _Watcher(bar)
 
-        def watch(running: Running, report: StepReport) -> None:
-            if not seen["samples"]:
-                seen["since"] = time.perf_counter()
-            seen["samples"] += report.samples
-            if report.evaluation is not None:
-                metrics.update({f"valid_{name}": value for name, value in report.evaluation.metrics.items()})
-            elapsed = max(1e-9, time.perf_counter() - seen["since"])
-            bar.update(
-                step=report.step,
-                total_steps=report.total_steps,
-                epoch=report.epoch,
-                total_epochs=running.total_epochs,
-                loss=report.loss,
-                samples_per_second=seen["samples"] / elapsed,
-                metrics=metrics,
-            )
-            if report.train_loss is not None:
-                bar.epoch(report.epoch, report.train_loss, report.learning_rate, metrics)
 
-        yield bar.tell, watch
+class _Watcher:
+    """Turns reports into what the bar shows."""
+
+    def __init__(self, bar: TrainingProgress) -> None:
+        self.bar = bar
+        self.samples = 0
+        self.begun = self.epoch_begun = time.perf_counter()
+        self.metrics: dict[str, float] = {}
+
+    def __call__(self, running: Running, report: StepReport) -> None:
+        now = time.perf_counter()
+        if self.samples == 0:
+            self.begun = self.epoch_begun = now
+        self.samples += report.samples
+        if report.evaluation is not None:
+            self.metrics = {f"valid_{name}": value for name, value in report.evaluation.metrics.items()}
+        epochs = running.total_epochs
+        metric = f"valid_{running.assembly.task.metric}"
+        self.bar.update(
+            report.step,
+            report.total_steps,
+            min(report.epoch + (report.train_loss is None), epochs),
+            epochs,
+            report.loss,
+            self.samples / max(1e-9, now - self.begun),
+            {metric: self.metrics[metric]} if metric in self.metrics else {},
+        )
+        if report.train_loss is not None:
+            shown = {name: self.metrics[name] for name in ("valid_loss", metric) if name in self.metrics}
+            best = report.evaluation is not None and report.evaluation.is_best
+            figures = {"train_loss": report.train_loss, **shown}
+            self.bar.epoch_done(report.epoch, epochs, figures, report.learning_rate, now - self.epoch_begun, best=best)
+            self.epoch_begun = now

@@ -1,0 +1,52 @@
+"""`create_model`: a network of the catalogue, with weights from a file where one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuropil import models
+from neuropil.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["create_model"]
+
+
+def create_model(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    weights: Path | str | None = None,
+    features_only: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """A network by name.
+
+    Args:
+        name: one of `list_models()`.
+        num_classes: outputs; the network's own number by default.
+        in_channels: channels of the pictures; the network's own number by default.
+        weights: a file of weights (safetensors, .pt, .pth, .th, .npz) that fills the network exactly.
+        features_only: leave out the classifier; the network then returns the list of its stages' outputs.
+        **options: further options of the network's class.
+
+    Raises:
+        InputError: unknown name or option, or weights that do not fit.
+
+    Example:
+        >>> create_model("lenet5", num_classes=26)(__import__("torch").zeros(1, 1, 32, 32)).shape
+        torch.Size([1, 26])
+    """
+    if weights is not None and features_only:
+        raise InputError("weights and features_only were both given; load the weights first, then take its features")
+    network = models.create_model(
+        name, num_classes=num_classes, in_channels=in_channels, features_only=features_only, **options
+    )
+    if weights is not None:
+        from neuropil.transfer.loading import load_weights
+
+        load_weights(network, weights)
+    return network
