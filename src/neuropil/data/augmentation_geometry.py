@@ -5,11 +5,15 @@ Each computes its random parameters apart from their use (`parameters`), so that
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from torch.nn import functional
 
 from neuropil.errors import InputError
 
@@ -23,10 +27,14 @@ __all__ = [
     "as_type",
     "box_masks",
     "crop_boxes",
+    "in_pieces",
     "rotation",
 ]
 
 Array = np.ndarray[Any, Any]
+
+PIECE_ELEMENTS = 1 << 17
+"""Values that are computed at a time where a change needs many steps for each."""
 
 CROP_SCALE = (0.08, 1.0)
 """Shares of a picture's area that a crop chosen while decoding may take (GoogLeNet, section 6)."""
@@ -186,6 +194,9 @@ class RandomResizedCrop:
 
     def apply(self, images: Array, draws: Array) -> Array:
         """The pictures `[N, C, H, W]`, cropped and enlarged."""
+        return in_pieces(self._cropped, images, draws)
+
+    def _cropped(self, images: Array, draws: Array) -> Array:
         height, width = images.shape[2:]
         top, left, tall, wide = self.parameters(draws, height, width).T
         rows = _enlarging(top, tall, height)
@@ -247,12 +258,17 @@ class Affine:
 
     def apply(self, images: Array, draws: Array) -> Array:
         """The pictures `[N, C, H, W]`, turned, shifted and scaled."""
+        return in_pieces(self._moved, images, draws)
+
+    def _moved(self, images: Array, draws: Array) -> Array:
         height, width = images.shape[2:]
         y, x = np.meshgrid(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij")
         places = np.stack([x.ravel(), y.ravel(), np.ones(height * width)])
-        source = self.parameters(draws, height, width) @ places
-        columns, rows = source[:, 0] + (width - 1) / 2, source[:, 1] + (height - 1) / 2
-        return as_type(_bilinear(images, rows, columns), images.dtype)
+        source = self.parameters(draws, height, width) @ places / (np.array([[width], [height]]) / 2)
+        grid = source.transpose(0, 2, 1).reshape(-1, height, width, 2).astype(np.float32)
+        values = torch.from_numpy(images.astype(np.float32))
+        moved = functional.grid_sample(values, torch.from_numpy(grid), padding_mode="zeros", align_corners=False)
+        return as_type(moved.numpy(), images.dtype)
 
 
 def rotation(*, degrees: float = 15.0) -> Affine:
@@ -264,25 +280,13 @@ def rotation(*, degrees: float = 15.0) -> Affine:
     return Affine(degrees=degrees, shift=0.0, scale=(1.0, 1.0))
 
 
-def _bilinear(images: Array, rows: Array, columns: Array) -> Array:
-    """Values float32 `[N, C, H, W]` at places `[N, H·W]` between the elements; 0 outside."""
-    count, channels, height, width = images.shape
-    padded = np.zeros((count, channels, height + 2, width + 2), dtype=np.float32)
-    padded[:, :, 1:-1, 1:-1] = images
-    flat = padded.reshape(count, channels, (height + 2) * (width + 2))
-    rows = np.clip(rows + 1, 0, height + 1 - 1e-6)
-    columns = np.clip(columns + 1, 0, width + 1 - 1e-6)
-    top, left = rows.astype(np.int64), columns.astype(np.int64)
-    down, right = (rows - top).astype(np.float32), (columns - left).astype(np.float32)
-    corner = top * (width + 2) + left
-
-    def at(offset: int) -> Array:
-        return np.take_along_axis(flat, (corner + offset)[:, None], axis=2)
-
-    down, right = down[:, None], right[:, None]
-    upper = at(0) * (1 - right) + at(1) * right
-    lower = at(width + 2) * (1 - right) + at(width + 3) * right
-    return (upper * (1 - down) + lower * down).reshape(images.shape)
+def in_pieces(change: Callable[[Array, Array], Array], images: Array, draws: Array) -> Array:
+    """`change(images, draws)`, computed for so few pictures at a time that all of it stays in the processor's cache."""
+    result = np.empty_like(images)
+    step = max(1, PIECE_ELEMENTS // max(1, math.prod(images.shape[1:])))
+    for begin in range(0, len(images), step):
+        result[begin : begin + step] = change(images[begin : begin + step], draws[begin : begin + step])
+    return result
 
 
 def box_masks(boxes: Array, height: int, width: int) -> Array:

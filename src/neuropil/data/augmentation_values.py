@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neuropil.data.augmentation_geometry import box_masks
+from neuropil.data.augmentation_geometry import box_masks, in_pieces
 from neuropil.errors import InputError
 
 __all__ = ["ColourJitter", "Cutout", "shift_hue"]
@@ -66,6 +66,9 @@ class ColourJitter:
                 f"colour_jitter changes uint8 pictures of 1 or 3 channels, but these are {images.dtype} "
                 f"of {images.shape[1]}; leave it out"
             )
+        return in_pieces(self._recoloured, images, draws)
+
+    def _recoloured(self, images: Array, draws: Array) -> Array:
         bright, contrast, colour, turn = (one.reshape(-1, 1, 1, 1) for one in self.parameters(draws).T)
         values = images.astype(np.float32)
         if self.brightness:
@@ -105,7 +108,8 @@ def shift_hue(values: Array, turn: Array) -> Array:
         np.where(green == high, 2 + (blue - red) * over, 4 + (red - green) * over),
     )
     hue += 6 * turn[:, 0]
-    place = (np.array([5, 3, 1], dtype=np.float32).reshape(3, 1, 1) + hue[:, None]) % 6
+    place = np.array([5, 3, 1], dtype=np.float32).reshape(3, 1, 1) + hue[:, None]
+    place -= 6 * np.floor(place * np.float32(1 / 6))  # several times faster than %
     return np.asarray(high[:, None] - chroma[:, None] * np.clip(np.minimum(place, 4 - place), 0, 1))
 
 

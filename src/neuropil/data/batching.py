@@ -21,7 +21,7 @@ __all__ = ["Batches"]
 
 Array = np.ndarray[Any, Any]
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 4 << 20
 """Small batches are made together, up to this many bytes of inputs, and handed out as views."""
 
 

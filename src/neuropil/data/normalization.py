@@ -19,8 +19,11 @@ Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 8 << 20
 """Roughly how much is fetched at a time while statistics are gathered."""
 
-PIECE_ELEMENTS = 1 << 16
+PIECE_ELEMENTS = 1 << 17
 """Values that are normalised at a time: they stay in the processor's cache between the steps."""
+
+NOTABLE = 1e-7
+"""A mean that float32 holds less exactly than this share of the std is taken off in two steps."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,14 @@ class Normalization:
             InputError: the inputs have neither as many channels nor as many values a sample as there are means.
         """
         shape = self._shape(inputs)
-        mean, std = np.asarray(self.mean).reshape(shape), np.asarray(self.std).reshape(shape)
-        if inputs.dtype != np.uint8:
-            return _standardized(inputs, mean, 1.0 / std)
-        return _standardized(inputs, (255.0 * mean).astype(np.float32), (1.0 / (255.0 * std)).astype(np.float32))
+        unit = 255.0 if inputs.dtype == np.uint8 else 1.0
+        mean, std = unit * np.asarray(self.mean).reshape(shape), unit * np.asarray(self.std).reshape(shape)
+        centre = mean.astype(np.float32)
+        result = _standardized(inputs, centre, (1.0 / std).astype(np.float32))
+        rounding = (mean - centre) / std
+        if np.abs(rounding).max() > NOTABLE:
+            result -= rounding.astype(np.float32)
+        return result
 
     def to_json(self) -> dict[str, list[float]]:
         """Plain lists that `json` can write; `from_json` reads them back without loss."""
@@ -106,13 +113,14 @@ def to_float(inputs: Array) -> Array:
 
 
 def _standardized(inputs: Array, centre: Any, scale: Any) -> Array:
-    """(inputs - centre) · scale as float32, a few samples at a time; each step in the type of centre and scale."""
+    """(inputs - centre) · scale in float32, a few samples at a time."""
     result = np.empty(inputs.shape, dtype=np.float32)
     step = max(1, PIECE_ELEMENTS // max(1, math.prod(inputs.shape[1:])))
     for begin in range(0, len(inputs), step):
         piece = result[begin : begin + step]
-        np.subtract(inputs[begin : begin + step], centre, out=piece, casting="same_kind")
-        np.multiply(piece, scale, out=piece, casting="same_kind")
+        piece[...] = inputs[begin : begin + step]
+        np.subtract(piece, centre, out=piece)
+        np.multiply(piece, scale, out=piece)
     return result
 
 
