@@ -18,7 +18,7 @@ import numpy as np
 
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo, Samples, Splits
-from neuropil.data.resizing import fit_square
+from neuropil.data.resizing import fit_square, rule_for
 from neuropil.data.splitting import split
 from neuropil.errors import InputError
 
@@ -201,24 +201,25 @@ def _open(
     train, test = _pairs(Path(root))
     images, labels = train.read()
     classes, numbers = _named(labels, names, train.labels)
+    own, rule = images.shape[1:], rule_for(images, size, fit)
     images = fit_square(images, size, fit)
-    channels, height, width = images.shape[1:]
     info = DataInfo(
         source=root,
         kind="images",
         target="classes",
-        input_shape=(channels, height, width),
+        input_shape=rule.shape,
         classes=classes,
-        encoding={"colour": "grey", "height": height, "width": width, "fit": fit},
+        encoding=rule.to_encoding(),
     )
     official: Samples | None = None
     if test is not None:
         test_images, test_labels = test.read()
-        test_images = fit_square(test_images, size, fit)
-        if test_images.shape[1:] != images.shape[1:]:
+        if test_images.shape[1:] != own:
             raise InputError(f"{str(test.images)!r} holds pictures of another size than {str(train.images)!r}")
         known = np.unique(labels) if names is None else None
-        official = InMemory(test_images, _numbered(test_labels, known, len(classes), test.labels), info)
+        official = InMemory(
+            fit_square(test_images, size, fit), _numbered(test_labels, known, len(classes), test.labels), info
+        )
     else:
         info = replace(info, notes=(f"{root!r} has no test files (t10k-…): {test_fraction:.0%} of it is the test",))
     samples = InMemory(images, numbers, info)
@@ -262,8 +263,7 @@ def _pairs(folder: Path) -> tuple[_Pair, _Pair | None]:
     for path in sorted(folder.iterdir(), reverse=True):
         match = NAME.fullmatch(path.name)
         if match and path.is_file():
-            what = match["what"].lower()
-            files.setdefault(_part(match["part"]), {})[what] = path
+            files.setdefault(_part(match["part"]), {})[match["what"].lower()] = path
     trains = [key for key in files if key[0] == "train"]
     tests = [key for key in files if key[0] == "test"]
     if len(trains) != 1 or len(tests) > 1:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from neuropil.data.pictures import PictureRule
 from neuropil.errors import InputError
 
-__all__ = ["Fit", "fit_square"]
+__all__ = ["Fit", "fit_square", "rule_for"]
 
 Array = np.ndarray[Any, Any]
 Fit = Literal["resize", "pad"]
@@ -50,3 +51,14 @@ def fit_square(images: Array, size: int | None, fit: Fit) -> Array:
     for source, target in zip(images.reshape(-1, height, width), result.reshape(-1, size, size), strict=True):
         target[:] = Image.fromarray(source).resize((size, size), Image.Resampling.BILINEAR)
     return result
+
+
+def rule_for(images: Array, size: int | None, fit: Fit) -> PictureRule:
+    """What picture files must go through to become like `fit_square(images, size, fit)`.
+
+    Shape: images uint8 `[n, C, H, W]`, C = 1 or 3.
+    """
+    height, width = images.shape[2:]
+    if size is None or (height, width) == (size, size):
+        return PictureRule(images.shape[1], (height, width), "resize")
+    return PictureRule(images.shape[1], (size, size), fit, (height, width) if fit == "pad" else None)

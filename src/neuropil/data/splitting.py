@@ -12,7 +12,7 @@ from neuropil.data.order import checked_seed, stream_number
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
 
-__all__ = ["split", "split_indices"]
+__all__ = ["check_fractions", "split", "split_indices"]
 
 Array = np.ndarray[Any, Any]
 
@@ -72,7 +72,7 @@ def split_indices(
         >>> [len(part) for part in parts]
         [4, 2, 2]
     """
-    _check(valid_fraction, test_fraction)
+    check_fractions(valid_fraction, test_fraction)
     count = len(targets)
     key = np.array([checked_seed(seed), stream_number("split")], dtype=np.uint64)
     draws = np.random.Philox(key=key).random_raw(count)
@@ -88,7 +88,12 @@ def split_indices(
     return np.flatnonzero(~in_test & ~in_valid), np.flatnonzero(in_valid), np.flatnonzero(in_test)
 
 
-def _check(valid_fraction: float, test_fraction: float) -> None:
+def check_fractions(valid_fraction: float, test_fraction: float) -> None:
+    """Refuse shares that leave nothing to train on.
+
+    Raises:
+        InputError: a share outside [0, 1), or both together 1 or more.
+    """
     for name, value in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
         if not 0 <= value < 1:
             raise InputError(f"{name} is {value}; give a share from 0 (no such part) to less than 1")
