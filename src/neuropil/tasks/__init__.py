@@ -1,5 +1,7 @@
 """What a network is for: loss, metrics, readable answer."""
 
+from __future__ import annotations
+
 from neuropil.registry import Catalogue
 
 __all__ = ["TASKS"]
@@ -7,7 +9,8 @@ __all__ = ["TASKS"]
 TASKS = Catalogue(
     "task",
     {
-        "classification": ("neuropil.tasks.classification:Classification", "one class out of several"),
-        "regression": ("neuropil.tasks.regression:Regression", "one or more numbers"),
+        "classification": ("neuropil.tasks.classification:Classification", "one of K classes a sample: cross-entropy"),
+        "regression": ("neuropil.tasks.regression:Regression", "one or more values a sample: squared error"),
     },
 )
+"""What a network of the catalogue can be trained for."""

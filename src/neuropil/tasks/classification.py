@@ -1,38 +1,61 @@
-"""Classification: cross-entropy, accuracy and its relatives, and an answer by class name."""
+"""Classification: one of K classes a sample."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.contracts import BatchLike, Carry
+from neuropil.tasks.class_metrics import balanced_accuracy, confusion_matrix, macro_f1, roc_auc
+from neuropil.tasks.gathering import Gathering, at_least_single
 
 __all__ = ["Classification", "ClassificationScorer"]
 
 Array = np.ndarray[Any, Any]
 
+NOTHING_IGNORED = torch.iinfo(torch.int64).min
+"""torch leaves samples of class -100 out of the loss in silence; here a number outside 0..K-1 is always refused."""
+
 TOP = 5
 
 
 class Classification:
-    """One class out of K.
+    """Cross-entropy between the softmax of the logits and the true class.
 
-    The loss is the mean cross-entropy of the softmax (chapter, row E_t: -sum y' log y); targets are class numbers or,
-    where samples were mixed, class probabilities.
+    Source:
+        Chapter, E_t of classification (its index y'_{yi} is a slip for y'_i). Label smoothing: Szegedy et al. 2016,
+        section 7.
+
+    Formula:
+        E = -Σ_i y'_i log softmax(z)_i, the mean over the samples of a batch; y' is 1 at the true class, or
+        (1 - s) onehot + s/K with smoothing s, or the class probabilities that mixup made.
+
+    Shape:
+        outputs `[N, K]` logits; targets `[N]` int64 class numbers or `[N, K]` probabilities.
 
     Args:
-        classes: names in the order of the outputs.
-        label_smoothing: share of each target's probability spread over all classes (Szegedy 2016, section 7).
-        class_weights: one weight a class in the loss.
+        classes: names in the order of their numbers.
+        label_smoothing: share of each target that is spread over all classes, 0 up to 1 (excluded).
+        class_weights: one weight a class, high for rare classes that shall count more; the loss of class numbers is
+            then the weighted mean, as in torch.
 
     Raises:
-        InputError: fewer than two classes, a smoothing outside [0, 1), or as many weights as not classes.
+        InputError: fewer than two classes, a name twice, or a number outside its range.
+
+    Differs:
+        torch: a class number of -100 is refused like any other outside 0..K-1, not left out in silence.
+
+    Example:
+        >>> task = Classification(["cat", "dog"])
+        >>> task.answer(torch.tensor([[0.0, 2.0]]))[0]["class"]
+        'dog'
     """
 
     name = "classification"
@@ -44,133 +67,197 @@ class Classification:
         classes: Sequence[str],
         *,
         label_smoothing: float = 0.0,
-        class_weights: tuple[float, ...] | None = None,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
-        if len(classes) < 2:
-            raise InputError(f"classification needs at least two classes, but the data have {list(classes)}")
-        if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing must lie from 0 to below 1, but {label_smoothing} was given")
-        if class_weights is not None and len(class_weights) != len(classes):
-            raise InputError(f"{len(class_weights)} class weights were given for {len(classes)} classes; give one each")
         self.classes = tuple(classes)
         self.label_smoothing = label_smoothing
-        self.weights = None if class_weights is None else torch.tensor(class_weights)
+        if len(self.classes) < 2:
+            raise InputError(f"classification needs at least two classes, but {list(classes)} was given")
+        twice = sorted({one for one in self.classes if self.classes.count(one) > 1})
+        if twice:
+            raise InputError(f"class names must differ, but {twice[0]!r} stands there twice")
+        if not 0 <= label_smoothing < 1:
+            raise InputError(f"label_smoothing must be at least 0 and below 1, but {label_smoothing} was given")
+        self._weights = None if class_weights is None else self._checked_weights(class_weights)
         self._checked = False
 
+    def _checked_weights(self, weights: Sequence[float]) -> Tensor:
+        if len(weights) != len(self.classes):
+            raise InputError(
+                f"class_weights needs one number for each of the {len(self.classes)} classes, "
+                f"but {len(weights)} were given"
+            )
+        if not all(math.isfinite(one) and one > 0 for one in weights):
+            raise InputError(f"class_weights must all be finite and above 0, but {list(weights)} was given")
+        return torch.tensor(weights, dtype=torch.float64)
+
     def step(self, model: nn.Module, batch: BatchLike, carry: Carry) -> tuple[Tensor, Carry]:
-        """Mean cross-entropy of one batch.
+        """The loss of one batch.
 
         Raises:
-            InputError: the network's output does not fit the classes (looked at on the first batch).
+            InputError: outputs or targets of the wrong shape (looked at in the first batch only), or a class number
+                outside 0..K-1.
         """
-        outputs = model(batch.inputs)
+        outputs = at_least_single(model(batch.inputs))
+        targets = batch.targets
         if not self._checked:
-            self._check(outputs, batch.targets)
-        weights = None if self.weights is None else self.weights.to(outputs.device)
-        return F.cross_entropy(outputs, batch.targets, weights, label_smoothing=self.label_smoothing), carry
+            self.check(outputs, targets)
+            self._checked = True
+        return self.loss(outputs, targets), carry
+
+    def loss(self, outputs: Tensor, targets: Tensor, reduction: Literal["mean", "none"] = "mean") -> Tensor:
+        """Cross-entropy of logits `[N, K]`: the (weighted) mean, or `[N]` of them.
+
+        Raises:
+            InputError: what torch cannot compute, in words.
+        """
+        weights = None if self._weights is None else self._weights.to(outputs)
+        try:
+            return F.cross_entropy(
+                outputs,
+                targets,
+                weights,
+                reduction=reduction,
+                label_smoothing=self.label_smoothing,
+                ignore_index=NOTHING_IGNORED,
+            )
+        except (IndexError, RuntimeError, ValueError):
+            self.check(outputs, targets)
+            raise
+
+    def check(self, outputs: Tensor, targets: Tensor) -> None:
+        """Hold the shapes against the classes, and the class numbers against their range.
+
+        Raises:
+            InputError: they do not fit.
+        """
+        self.check_outputs(outputs)
+        num_classes, soft = len(self.classes), targets.is_floating_point()
+        if targets.shape != (outputs.shape if soft else outputs.shape[:1]):
+            raise InputError(
+                f"the targets are {list(targets.shape)} of {_type(targets)}, but outputs {list(outputs.shape)} need "
+                f"class numbers [{len(outputs)}] or probabilities {list(outputs.shape)}"
+            )
+        if targets.dtype is not torch.int64 and not soft:
+            raise InputError(f"class numbers must be int64, but {_type(targets)} was given; use targets.long()")
+        if not soft and len(targets):
+            least, most = (int(one) for one in targets.aminmax())
+            if least < 0 or most >= num_classes:
+                raise InputError(
+                    f"class number {least if least < 0 else most} is outside 0 to {num_classes - 1}; "
+                    f"number the {num_classes} classes from 0, or name more classes"
+                )
+
+    def check_outputs(self, outputs: Tensor) -> None:
+        """Hold the shape of the network's outputs against the classes.
+
+        Raises:
+            InputError: they are not `[N, K]`.
+        """
+        num_classes = len(self.classes)
+        if outputs.ndim != 2 or outputs.shape[1] != num_classes:
+            raise InputError(
+                f"the network's outputs are {list(outputs.shape)}, but classification into {num_classes} classes needs "
+                f"[N, {num_classes}]; build the network with num_classes={num_classes}"
+            )
+
+    def target_weights(self, targets: Tensor) -> Tensor:
+        """What each sample counts in the mean loss, `[N]`: its class's weight, or 1."""
+        if self._weights is None or targets.ndim == 2:
+            return torch.ones(len(targets), dtype=torch.float64)
+        return self._weights[targets.cpu()]
 
     def scorer(self) -> ClassificationScorer:
         """A fresh scorer."""
-        return ClassificationScorer(self.classes)
+        return ClassificationScorer(self)
 
     def answer(self, outputs: Tensor) -> list[dict[str, Any]]:
-        """For each sample the class, its probability, and the most probable classes in order.
+        """The likeliest class of each sample, its probability, and the five likeliest with theirs.
 
-        Shape: outputs `[N, K]`.
+        Raises:
+            InputError: outputs that are not `[N, K]`.
         """
-        probabilities = outputs.float().softmax(1)
-        values, places = probabilities.topk(min(TOP, len(self.classes)), dim=1)
+        self.check_outputs(outputs)
+        likeliest = at_least_single(outputs.detach()).softmax(dim=1).topk(min(TOP, len(self.classes)), dim=1)
         answers = []
-        for row, numbers in zip(values.tolist(), places.tolist(), strict=True):
-            top = [[self.classes[number], probability] for number, probability in zip(numbers, row, strict=True)]
+        for probabilities, numbers in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
+            top = [[self.classes[number], one] for number, one in zip(numbers, probabilities, strict=True)]
             answers.append({"class": top[0][0], "probability": top[0][1], "top": top})
         return answers
 
-    def _check(self, outputs: Tensor, targets: Tensor) -> None:
-        if outputs.dim() != 2 or outputs.shape[1] != len(self.classes):
-            raise InputError(
-                f"the network gives {list(outputs.shape)} for {len(self.classes)} classes; it must give "
-                f"[N, {len(self.classes)}]: set model.num_classes={len(self.classes)}"
-            )
-        if targets.dim() == 1 and not 0 <= int(targets.min()) <= int(targets.max()) < len(self.classes):
-            raise InputError(
-                f"labels run from {int(targets.min())} to {int(targets.max())}, but there are {len(self.classes)} "
-                f"classes, numbered from 0 to {len(self.classes) - 1}"
-            )
-        self._checked = True
+
+def _type(targets: Tensor) -> str:
+    return str(targets.dtype).removeprefix("torch.")
 
 
 class ClassificationScorer:
-    """Gathers outputs of an evaluation; see `nn.contracts.Scorer`."""
+    """Loss, accuracy, balanced accuracy and macro F1; AUC of two classes; top-5 accuracy of more than five.
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        self._outputs: list[Tensor] = []
-        self._targets: list[Tensor] = []
-        self._indices: list[Array] = []
+    Args:
+        task: whose loss and classes these are. The loss is the one that is trained, smoothing and weights included.
+    """
+
+    def __init__(self, task: Classification) -> None:
+        self.task = task
+        self._found = Gathering()
 
     def update(self, model: nn.Module, batch: BatchLike) -> None:
-        """Run the model on one batch and keep its outputs."""
-        outputs = model(batch.inputs).float().cpu()
-        targets = batch.targets.cpu()
-        if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < len(self.classes):
-            raise InputError(
-                f"labels run from {int(targets.min())} to {int(targets.max())}, but the classes are numbered from 0 to "
-                f"{len(self.classes) - 1}"
-            )
-        self._outputs.append(outputs)
-        self._targets.append(targets)
-        self._indices.append(np.asarray(batch.indices))
+        """Run the model on one batch and add its results.
+
+        Raises:
+            InputError: outputs or targets that do not fit the task.
+        """
+        with torch.no_grad():
+            outputs, targets = at_least_single(model(batch.inputs)), batch.targets
+            self.task.check(outputs, targets)
+            probability, predicted = outputs.softmax(dim=1).max(dim=1)
+            truth = targets if targets.ndim == 1 else targets.argmax(dim=1)
+            columns = {
+                "losses": self.task.loss(outputs, targets, reduction="none"),
+                "weights": self.task.target_weights(targets),
+                "predicted": predicted,
+                "truth": truth,
+                "probability": probability,
+            }
+            if len(self.task.classes) == 2:
+                columns["margin"] = outputs[:, 1] - outputs[:, 0]
+            elif len(self.task.classes) > TOP:
+                columns["in_top"] = (outputs.topk(TOP, dim=1).indices == truth[:, None]).any(dim=1)
+            self._found.add(batch.indices, **columns)
 
     def compute(self) -> dict[str, float]:
-        """loss, accuracy, balanced_accuracy, macro_f1, top5_accuracy (more than five classes), auc (two classes)."""
-        outputs, targets = self._all()
-        confusion = self._confusion(outputs.argmax(1), targets).astype(np.float64)
-        found, present, right = confusion.sum(0), confusion.sum(1), np.diag(confusion)
-        there = present > 0
-        scores = {
-            "loss": F.cross_entropy(outputs, targets).item(),
-            "accuracy": float(right.sum() / confusion.sum()),
-            "balanced_accuracy": float((right[there] / present[there]).mean()),
+        """The metrics of all samples so far; `auc` is left out where one of the two classes never came.
+
+        Raises:
+            InputError: there are no samples.
+        """
+        found = self._found
+        truth, predicted = found.column("truth"), found.column("predicted")
+        confusion = confusion_matrix(truth, predicted, len(self.task.classes))
+        metrics = {
+            "loss": float(found.column("losses").sum() / found.column("weights").sum()),
+            "accuracy": float((truth == predicted).mean()),
+            "balanced_accuracy": balanced_accuracy(confusion),
+            "macro_f1": macro_f1(confusion),
         }
-        either = (found + present) > 0
-        scores["macro_f1"] = float((2 * right[either] / (found + present)[either]).mean())
-        if len(self.classes) > TOP:
-            top = outputs.topk(TOP, dim=1).indices
-            scores["top5_accuracy"] = float((top == targets[:, None]).any(1).float().mean())
-        if len(self.classes) == 2 and there.all():
-            scores["auc"] = _area_under_curve(outputs[:, 1] - outputs[:, 0], targets)
-        return scores
+        if len(self.task.classes) == 2:
+            area = roc_auc(truth, found.column("margin"))
+            if area is not None:
+                metrics["auc"] = area
+        elif len(self.task.classes) > TOP:
+            metrics["top5_accuracy"] = float(found.column("in_top").mean())
+        return metrics
 
     def details(self) -> Mapping[str, Array]:
-        """indices, losses, predicted, truth, probability (of the predicted class), confusion [truth, predicted]."""
-        outputs, targets = self._all()
-        probability, predicted = outputs.softmax(1).max(1)
-        return {
-            "indices": np.concatenate(self._indices),
-            "losses": F.cross_entropy(outputs, targets, reduction="none").numpy(),
-            "predicted": predicted.numpy(),
-            "truth": targets.numpy(),
-            "probability": probability.numpy(),
-            "confusion": self._confusion(predicted, targets),
-        }
+        """What a report draws.
 
-    def _all(self) -> tuple[Tensor, Tensor]:
-        if not self._outputs:
-            raise InputError("there is nothing to score: the evaluation set is empty")
-        return torch.cat(self._outputs), torch.cat(self._targets)
+        Per sample `indices`, `losses`, `predicted`, `truth`, `probability` (of the predicted class); `confusion`
+        `[K, K]` with a row for each true class.
 
-    def _confusion(self, predicted: Tensor, truth: Tensor) -> Array:
-        count = len(self.classes)
-        counts: Array = torch.bincount(truth * count + predicted, minlength=count * count).reshape(count, count).numpy()
-        return counts
-
-
-def _area_under_curve(scores: Tensor, truth: Tensor) -> float:
-    """Chance that a sample of class 1 scores above one of class 0, ties counted half (Mann & Whitney 1947)."""
-    values, inverse, counts = scores.double().unique(return_inverse=True, return_counts=True)
-    ranks = counts.cumsum(0) - (counts - 1) / 2
-    positive = truth == 1
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    total = ranks[inverse][positive].sum().item()
-    return float((total - ones * (ones + 1) / 2) / (ones * zeros)) if len(values) else 0.5
+        Raises:
+            InputError: no batch was scored.
+        """
+        found = self._found
+        columns = {name: found.column(name) for name in ("losses", "predicted", "truth", "probability")}
+        confusion = confusion_matrix(columns["truth"], columns["predicted"], len(self.task.classes))
+        return {"indices": found.indices, **columns, "confusion": confusion}

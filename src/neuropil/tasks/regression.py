@@ -1,37 +1,56 @@
-"""Regression: squared error and its relatives on standardised values; metrics and answers in the data's own units."""
+"""Regression: one or more values a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.contracts import BatchLike, Carry
+from neuropil.tasks.gathering import Gathering, at_least_single
 
 __all__ = ["Regression", "RegressionScorer"]
 
 Array = np.ndarray[Any, Any]
 
+ERRORS: dict[str, Callable[..., Tensor]] = {"squared": F.mse_loss, "absolute": F.l1_loss, "huber": F.huber_loss}
+
 
 class Regression:
-    """One or more numbers.
+    """The error between the network's values and the true ones, both standardised by the training part.
 
-    The network predicts (value - mean) / scale; the loss is the mean over values of the squared error (chapter, row
-    E_t: 1/K sum (y' - y)^2), the absolute error, or Huber's mixture of both.
+    Source:
+        Chapter, E_t of regression (its index y'_{yi} is a slip for y'_i).
+
+    Formula:
+        with u = (value - mean) / scale: squared (1/D) Σ (u' - u)², absolute (1/D) Σ |u' - u|, Huber half the square
+        up to |u' - u| = 1 and linear beyond; the mean over the samples of a batch.
+
+    Shape:
+        outputs `[N, D]`, or `[N]` for one target; targets `[N, D]` or, for one target, `[N]`.
 
     Args:
-        targets: names of the values.
-        mean: of each value in the training part.
-        scale: standard deviation of each value in the training part.
-        loss: which error.
+        targets: names of the D values.
+        mean: of each target in the training part; 0 where left out.
+        scale: standard deviation of each target in the training part, above 0; 1 where left out.
+        loss: `squared` aims at the mean; `absolute` and `huber` heed targets that lie far out less.
 
     Raises:
-        InputError: not one mean and one scale above 0 for each value.
+        InputError: no target, or a mean or scale that does not fit.
+
+    Differs:
+        The loss is that of standardised values, so that one learning rate suits targets of any unit; metrics and
+        answers are in the units of the data.
+
+    Example:
+        >>> task = Regression(["price"], mean=[100.0], scale=[10.0])
+        >>> task.answer(torch.tensor([[2.0]]))
+        [{'price': 120.0}]
     """
 
     name = "regression"
@@ -42,97 +61,144 @@ class Regression:
         self,
         targets: Sequence[str],
         *,
-        mean: Sequence[float],
-        scale: Sequence[float],
+        mean: Sequence[float] | Array | None = None,
+        scale: Sequence[float] | Array | None = None,
         loss: Literal["squared", "absolute", "huber"] = "squared",
     ) -> None:
-        if not len(targets) == len(mean) == len(scale) or not all(one > 0 for one in scale):
-            raise InputError(f"{len(targets)} values need as many means and scales above 0, not {mean} and {scale}")
         self.targets = tuple(targets)
-        self.mean, self.scale = torch.tensor(list(mean)), torch.tensor(list(scale))
-        self.error = {"squared": F.mse_loss, "absolute": F.l1_loss, "huber": F.smooth_l1_loss}[loss]
-        self._checked = False
+        if not self.targets:
+            raise InputError("regression needs at least one target, but none was named")
+        if loss not in ERRORS:
+            raise InputError(f"no loss of a regression is named {loss!r}; allowed: {', '.join(ERRORS)}")
+        self.error = ERRORS[loss]
+        self._statistics = torch.stack([self._one_a_target("mean", mean, 0.0), self._one_a_target("scale", scale, 1.0)])
+        if not (self._statistics[1] > 0).all():
+            raise InputError(f"scale must be above 0 for each target, but {self._statistics[1].tolist()} was given")
+        self._cast = self._statistics
+
+    def _one_a_target(self, name: str, given: Sequence[float] | Array | None, otherwise: float) -> Tensor:
+        width = len(self.targets)
+        values = np.full(width, otherwise) if given is None else np.asarray(given, dtype=np.float64)
+        if values.shape != (width,) or not np.isfinite(values).all():
+            raise InputError(
+                f"{name} needs one finite number for each of the {width} targets, but {values.tolist()} was given"
+            )
+        return torch.tensor(values)
 
     def step(self, model: nn.Module, batch: BatchLike, carry: Carry) -> tuple[Tensor, Carry]:
-        """Mean error of one batch, in standard deviations.
+        """The loss of one batch.
 
         Raises:
-            InputError: the network's output does not fit the values (looked at on the first batch).
+            InputError: outputs or targets of the wrong shape.
         """
-        outputs = model(batch.inputs)
-        targets = _columns(batch.targets)
-        if not self._checked:
-            if outputs.shape != targets.shape:
-                raise InputError(
-                    f"the network gives {list(outputs.shape)} for targets {list(targets.shape)}; "
-                    f"set model.num_classes={targets.shape[1]}"
-                )
-            self._checked = True
-        wanted = (targets - self.mean.to(targets.device)) / self.scale.to(targets.device)
-        return self.error(outputs.float(), wanted), carry
+        outputs, wanted = self.standardized(model(batch.inputs), batch.targets)
+        return self.error(outputs, wanted), carry
+
+    def standardized(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and standardised targets, both `[N, D]`.
+
+        Raises:
+            InputError: shapes that do not fit the task.
+        """
+        outputs, targets = self.columns(at_least_single(outputs)), self.columns(targets)
+        if len(outputs) != len(targets):
+            raise InputError(
+                f"the network's outputs are {list(outputs.shape)}, but the targets are {list(targets.shape)}"
+            )
+        if self._cast.device != outputs.device or self._cast.dtype != outputs.dtype:
+            self._cast = self._statistics.to(outputs)
+        mean, scale = self._cast.unbind()
+        return outputs, (targets - mean) / scale
+
+    def columns(self, values: Tensor) -> Tensor:
+        """Outputs or targets as `[N, D]`.
+
+        Raises:
+            InputError: they are neither that nor, for one target, `[N]`.
+        """
+        width = len(self.targets)
+        if values.ndim == 2 and values.shape[1] == width:
+            return values
+        if values.ndim == 1 and width == 1:
+            return values[:, None]
+        wanted = f"[N, {width}]" + (" or [N]" if width == 1 else "")
+        raise InputError(
+            f"regression of {width} {'target' if width == 1 else 'targets'} needs outputs and targets {wanted}, "
+            f"but {list(values.shape)} was given; build the network with num_classes={width}"
+        )
+
+    def in_units(self, outputs: Tensor) -> Tensor:
+        """Standardised outputs `[N, D]` in the units of the data, float64 on the processor."""
+        mean, scale = self._statistics.unbind()
+        return outputs.double().cpu() * scale + mean
 
     def scorer(self) -> RegressionScorer:
         """A fresh scorer."""
         return RegressionScorer(self)
 
-    def values(self, outputs: Tensor) -> Tensor:
-        """Outputs in the data's own units.
-
-        Shape: `[N, D]`.
-        """
-        return outputs.float().cpu() * self.scale + self.mean
-
     def answer(self, outputs: Tensor) -> list[dict[str, Any]]:
-        """For each sample its values by name."""
-        return [dict(zip(self.targets, row, strict=True)) for row in self.values(outputs).tolist()]
+        """The values of each sample by name, in the units of the data.
+
+        Raises:
+            InputError: outputs of the wrong shape.
+        """
+        rows = self.in_units(self.columns(outputs.detach())).tolist()
+        return [dict(zip(self.targets, row, strict=True)) for row in rows]
 
 
 class RegressionScorer:
-    """Gathers outputs of an evaluation; see `nn.contracts.Scorer`."""
+    """Loss, R², root of the mean squared error and mean absolute error, each the plain mean over the targets.
+
+    Args:
+        task: whose loss and units these are.
+    """
 
     def __init__(self, task: Regression) -> None:
         self.task = task
-        self._predicted: list[Tensor] = []
-        self._truth: list[Tensor] = []
-        self._indices: list[Array] = []
+        self._found = Gathering()
 
     def update(self, model: nn.Module, batch: BatchLike) -> None:
-        """Run the model on one batch and keep its values."""
-        self._predicted.append(self.task.values(model(batch.inputs)))
-        self._truth.append(_columns(batch.targets).float().cpu())
-        self._indices.append(np.asarray(batch.indices))
+        """Run the model on one batch and add its results.
+
+        Raises:
+            InputError: outputs or targets that do not fit the task.
+        """
+        with torch.no_grad():
+            outputs, wanted = self.task.standardized(model(batch.inputs), batch.targets)
+            self._found.add(
+                batch.indices,
+                losses=self.task.error(outputs, wanted, reduction="none").mean(dim=1),
+                predicted=self.task.in_units(outputs),
+                truth=self.task.columns(batch.targets),
+            )
 
     def compute(self) -> dict[str, float]:
-        """Loss (in standard deviations), r2 (mean over values), rmse, mae (in the data's units)."""
-        predicted, truth = (part.double() for part in self._all())
-        task = self.task
-        error = predicted - truth
-        spread = (truth - truth.mean(0)).square().sum(0)
-        lost = error.square().sum(0)
-        r2 = torch.where(spread > 0, 1 - lost / spread.clamp_min(1e-300), torch.where(lost == 0, 1.0, 0.0))
-        scaled = [(part - task.mean.double()) / task.scale.double() for part in (predicted, truth)]
+        """The metrics of all samples so far, in the units of the data; `loss` in standardised units.
+
+        A target that never changes has an R² of 1 where it is met exactly, else 0.
+
+        Raises:
+            InputError: there are no samples.
+        """
+        found = self._found
+        truth, predicted = found.column("truth"), found.column("predicted")
+        squared = (truth - predicted) ** 2
+        spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+        missed = squared.sum(axis=0)
+        moving = spread > 0
+        r2 = np.where(moving, 1 - missed / np.where(moving, spread, 1.0), np.where(missed > 0, 0.0, 1.0))
         return {
-            "loss": task.error(scaled[0], scaled[1]).item(),
-            "r2": r2.mean().item(),
-            "rmse": error.square().mean().sqrt().item(),
-            "mae": error.abs().mean().item(),
+            "loss": float(found.column("losses").mean()),
+            "r2": float(r2.mean()),
+            "rmse": float(np.sqrt(squared.mean(axis=0)).mean()),
+            "mae": float(np.abs(truth - predicted).mean()),
         }
 
     def details(self) -> Mapping[str, Array]:
-        """indices, losses (squared error a sample), predicted and truth `[N, D]`."""
-        predicted, truth = self._all()
-        return {
-            "indices": np.concatenate(self._indices),
-            "losses": ((predicted - truth) / self.task.scale).square().mean(1).numpy(),
-            "predicted": predicted.numpy(),
-            "truth": truth.numpy(),
-        }
+        """What a report draws: `indices`, `losses` `[n]`; `predicted`, `truth` `[n, D]` in the units of the data.
 
-    def _all(self) -> tuple[Tensor, Tensor]:
-        if not self._predicted:
-            raise InputError("there is nothing to score: the evaluation set is empty")
-        return torch.cat(self._predicted), torch.cat(self._truth)
-
-
-def _columns(targets: Tensor) -> Tensor:
-    return targets[:, None] if targets.dim() == 1 else targets
+        Raises:
+            InputError: no batch was scored.
+        """
+        columns = {name: self._found.column(name) for name in ("losses", "predicted", "truth")}
+        return {"indices": self._found.indices, **columns}
