@@ -74,7 +74,7 @@ class Regression:
         self._statistics = torch.stack([self._one_a_target("mean", mean, 0.0), self._one_a_target("scale", scale, 1.0)])
         if not (self._statistics[1] > 0).all():
             raise InputError(f"scale must be above 0 for each target, but {self._statistics[1].tolist()} was given")
-        self._cast = self._statistics
+        self._cast = self._statistics.unbind()
 
     def _one_a_target(self, name: str, given: Sequence[float] | Array | None, otherwise: float) -> Tensor:
         width = len(self.targets)
@@ -105,9 +105,9 @@ class Regression:
             raise InputError(
                 f"the network's outputs are {list(outputs.shape)}, but the targets are {list(targets.shape)}"
             )
-        if self._cast.device != outputs.device or self._cast.dtype != outputs.dtype:
-            self._cast = self._statistics.to(outputs)
-        mean, scale = self._cast.unbind()
+        mean, scale = self._cast
+        if mean.device != outputs.device or mean.dtype != outputs.dtype:
+            mean, scale = self._cast = self._statistics.to(outputs).unbind()
         return outputs, (targets - mean) / scale
 
     def columns(self, values: Tensor) -> Tensor:
