@@ -40,14 +40,14 @@ def test_the_whole_has_sixty_thousand_weights_before_its_output() -> None:
 
 def test_the_connection_table_is_the_papers() -> None:
     """Table I as printed: a row for each map of S2, an X for each map of C3 that reads it."""
-    printed = """
-        X...XXX..XXXX.XX
-        XX...XXX..XXXX.X
-        XXX...XXX..X.XXX
-        .XXX..XXXX..X.XX
-        ..XXX..XXXX.XX.X
-        ...XXX..XXXX.XXX
-    """.split()
+    printed = [
+        "X...XXX..XXXX.XX",
+        "XX...XXX..XXXX.X",
+        "XXX...XXX..X.XXX",
+        ".XXX..XXXX..X.XX",
+        "..XXX..XXXX.XX.X",
+        "...XXX..XXXX.XXX",
+    ]
     ours = ["".join("X" if source in sources else "." for sources in C3_TABLE) for source in range(6)]
     assert ours == printed
 

@@ -16,9 +16,8 @@ def test_forward_is_scikit_learns(activation: str, theirs: str) -> None:
     neural = pytest.importorskip("sklearn.neural_network")
     random = np.random.default_rng(0)
     x, y = random.standard_normal((20, 6)), random.standard_normal((20, 3))
-    peer = neural.MLPRegressor((8, 5), activation=theirs, solver="lbfgs", max_iter=15)
-    with pytest.warns(Warning, match="lbfgs failed to converge"):
-        peer.fit(x, y)
+    peer = neural.MLPRegressor(hidden_layer_sizes=(8, 5), activation=theirs, solver="sgd", max_iter=3, random_state=0)
+    peer.partial_fit(x, y)
     ours = Perceptron(in_features=6, hidden=(8, 5), num_classes=3, activation=activation).double()  # type: ignore[arg-type]
     layers = [layer for layer in ours.modules() if isinstance(layer, nn.Linear)]
     with torch.no_grad():
@@ -60,7 +59,7 @@ def test_without_hidden_layers_it_is_a_linear_model() -> None:
 def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(InputError, match="each layer needs at least 1"):
         Perceptron(in_features=4, hidden=(8, 0))
-    with pytest.raises(InputError, match="samples of 3x2x2 = 12 numbers .* build it with in_features=12"):
+    with pytest.raises(InputError, match=r"samples of 3x2x2 = 12 numbers .* build it with in_features=12"):
         Perceptron(in_features=4)(torch.zeros(1, 3, 2, 2))
     with pytest.raises(InputError, match="a share of nodes"):
         Perceptron(in_features=4, dropout=1.5)

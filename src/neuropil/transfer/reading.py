@@ -66,7 +66,7 @@ def _read(path: Path, suffix: str) -> Any:
     if suffix == ".safetensors":
         return load_file(path)
     if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load(path) leaks when it fails
             return {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
     return torch.load(path, map_location="cpu", weights_only=True)
 
