@@ -25,7 +25,6 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 MAX_CLASSES = 100
 LABEL = 12.0
-LABEL_ROOM = 104.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,8 @@ def confusion_chart(counts: Array, classes: Sequence[str], *, title: str = "conf
             f"draw the {MAX_CLASSES} worst, which worst_classes chooses"
         )
     size = len(classes)
-    cell = min(88.0, min(max(400.0, 16.0 * size), 760.0) / size)
-    names = [shorten(name, LABEL_ROOM, LABEL) for name in classes]
+    cell = min(88.0, min(max(400.0, 16.0 * size), 720.0) / size)
+    names = [shorten(name, 104.0 if size <= 25 else 84.0, LABEL) for name in classes]
     widest = max(text_width(name, LABEL) for name in names)
     level = widest <= cell - 4
     left = widest + 30.0

@@ -1,7 +1,7 @@
 """The colours of every picture, light and dark, and the style sheet of the charts.
 
 The six series colours keep apart for the three common kinds of colour blindness and stand out from both papers
-(contrast at least 3 : 1; text at least 4.5 : 1). A test holds both.
+(contrast at least 3 : 1; text at least 4.5 : 1). Tests hold both.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ LIGHT = {
     "line": "#dcd8cf",
     "s1": "#1667b0",
     "s2": "#cc4e0c",
-    "s3": "#0f8a6d",
-    "s4": "#7d3f9c",
-    "s5": "#94700a",
-    "s6": "#59636e",
+    "s3": "#1f4d16",
+    "s4": "#c05997",
+    "s5": "#6a2250",
+    "s6": "#7a7f3a",
 }
 DARK = {
     "paper": "#14171b",
@@ -29,10 +29,10 @@ DARK = {
     "line": "#343a42",
     "s1": "#6db3f5",
     "s2": "#ff8f57",
-    "s3": "#4fd1ad",
-    "s4": "#c79be8",
-    "s5": "#e0bd4a",
-    "s6": "#a5afba",
+    "s3": "#dff0a0",
+    "s4": "#a866f0",
+    "s5": "#d9a3b8",
+    "s6": "#77828e",
 }
 NUM_SERIES_COLOURS = 6
 

@@ -50,11 +50,11 @@ def write_plots(folder: Path | str, report: Report, *, png: bool = True) -> list
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     for name, picture in report_pictures(report).items():
         written.append(folder / f"{_file_name(name)}.svg")
         write_atomic(written[-1], picture.svg, durable=False)
-    if png and find_spec("matplotlib") is not None:
+    if png and written and find_spec("matplotlib") is not None:
         from neuropil.drawing.png import report_pngs
 
         for name, content in report_pngs(report).items():

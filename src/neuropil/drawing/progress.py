@@ -173,11 +173,9 @@ class TrainingProgress:
         told = " · ".join(words)
         length = min(WIDEST_BAR, max(NARROWEST_BAR, width - len(where) - len(told) - 9))
         full = round(length * min(max(share, 0.0), 1.0))
-        sign = "#" if console and console.options.ascii_only else "━"
-        return Text.assemble(
-            (f"{where} ", "bold"), (sign * full, "cyan"), (("-" if sign == "#" else sign) * (length - full), "bright_black"),
-            f" {share:4.0%}  ", told, no_wrap=True, overflow="crop",
-        )  # fmt: skip
+        done, rest = ("#", "-") if console and console.options.ascii_only else ("━", "─")
+        parts = [(f"{where} ", "bold"), (done * full, "cyan"), (rest * (length - full), "bright_black")]
+        return Text.assemble(*parts, f" {share:4.0%}  ", told, no_wrap=True, overflow="crop")
 
     def _write(self, line: str) -> None:
         line = printable(line)

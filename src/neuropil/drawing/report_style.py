@@ -67,7 +67,7 @@ tr.best td{font-weight:600;color:var(--np-s1)}
 .facts dd{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 pre{margin:0;padding:1rem 1.2rem;background:var(--np-panel);border-radius:6px;overflow-x:auto;
 font:.82rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;tab-size:2}
-pre .k{color:var(--np-s1)}pre .h{color:var(--np-s4);font-weight:600}pre .c{color:var(--np-muted)}
+pre .k{color:var(--np-s1)}pre .h{color:var(--np-s5);font-weight:600}pre .c{color:var(--np-muted)}
 ul.plain{margin:0;padding-left:1.1rem;max-width:44rem;overflow-wrap:anywhere}
 ul.plain li{margin:.2rem 0}
 details>summary{cursor:pointer;font-size:.9rem;color:var(--np-muted);padding:.2rem 0}

@@ -105,14 +105,14 @@ def log_axis(values: Sequence[float]) -> Axis:
 
 
 def _widened(low: float, high: float, whole: bool) -> tuple[float, float]:
-    """A range that is not empty, also not to the eye of a float."""
-    centre = max(abs(low), abs(high))
-    least = max(centre * 1e-9, 1e-290)
-    if high - low >= (max(least, 1.0) if whole else least):
+    """A range that is not empty, also not to the eye of a float; `whole` ones span at least 1."""
+    size = max(abs(low), abs(high))
+    least = max(size * 1e-9, 1.0 if whole else 1e-290)
+    if high - low >= least:
         return low, high
-    if whole or centre == 0:
-        return (low - 0.5, high + 0.5) if whole else (0.0, 1.0)
-    return low - centre * 0.1, high + centre * 0.1
+    if whole:
+        return low - least / 2, high + least / 2
+    return (low - size * 0.1, high + size * 0.1) if size > 1e-280 else (0.0, 1.0)
 
 
 def _exact(k: int, step: float) -> float:
