@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from oracle_shim import torchvision
 
 from neuropil.models import create_model
+from oracle_shim import torchvision
 
 COUNTS = {
     "resnet18": 11_689_512,
@@ -32,12 +32,12 @@ def test_photographs_of_full_size_give_torchvisions_outputs(name: str) -> None:
         theirs, x = getattr(torchvision.models, name)(), torch.randn(2, 3, 224, 224)
         for layer in theirs.modules():
             if isinstance(layer, torch.nn.BatchNorm2d):  # away from 0 and 1, where an exchange of two would not show
-                torch.nn.init.uniform_(layer.weight, 0.3, 0.6)
+                torch.nn.init.uniform_(layer.weight, 0.5, 1.0)
                 torch.nn.init.uniform_(layer.running_mean, -0.1, 0.1)
                 torch.nn.init.uniform_(layer.running_var, 0.8, 1.2)
     ours = create_model(name).eval()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     with torch.no_grad():
         expected, found = theirs.eval()(x), ours(x)
-    assert expected.std() > 0.05
+    assert (expected[0] - expected[1]).abs().max() > 0.01, "the picture matters"
     assert (found - expected).abs().max() <= 1e-5
