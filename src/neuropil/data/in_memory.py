@@ -1,4 +1,4 @@
-"""Samples that lie in memory as arrays, and a choice of samples out of others."""
+"""Samples that lie in memory as arrays, a choice of samples out of others, and others under a new description."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from neuropil.data.records import DataInfo, Samples
 from neuropil.errors import InputError
 
-__all__ = ["InMemory", "Subset"]
+__all__ = ["Described", "InMemory", "Subset"]
 
 Array = np.ndarray[Any, Any]
 
@@ -118,3 +118,42 @@ class Subset:
     def fetch(self, indices: Array, draws: Array | None = None) -> tuple[Array, Array]:
         """The inputs and targets of some samples."""
         return self.samples.fetch(self.indices[indices], draws)
+
+
+class Described:
+    """The same samples with another record of what is known of them.
+
+    Args:
+        samples: the samples.
+        info: the record.
+    """
+
+    def __init__(self, samples: Samples, info: DataInfo) -> None:
+        self.samples = samples
+        self._info = info
+
+    @property
+    def info(self) -> DataInfo:
+        """What is known of the samples."""
+        return self._info
+
+    @property
+    def targets(self) -> Array:
+        """Their targets."""
+        return self.samples.targets
+
+    @property
+    def crops_while_decoding(self) -> bool:
+        """Whether the samples underneath choose their crop while they decode."""
+        return bool(getattr(self.samples, "crops_while_decoding", False))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        """How the samples underneath call it."""
+        return self.samples.name(index)
+
+    def fetch(self, indices: Array, draws: Array | None = None) -> tuple[Array, Array]:
+        """The inputs and targets of some samples."""
+        return self.samples.fetch(indices, draws)

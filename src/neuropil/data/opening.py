@@ -1,0 +1,110 @@
+"""One door to all data: a built-in name or a path becomes training, validation and test samples."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from neuropil.data import SOURCES
+from neuropil.data.idx import is_idx_name
+from neuropil.data.in_memory import Described
+from neuropil.data.records import Splits
+from neuropil.errors import InputError
+from neuropil.registry import checked_options, nearest
+
+__all__ = ["check_source", "guess_source", "open_source"]
+
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder"}
+
+
+def open_source(source: str, options: Mapping[str, Any]) -> Splits:
+    """Open a built-in set, or a file or folder whose kind is guessed by its content (and said in a note).
+
+    Args:
+        source: a name of `SOURCES`, or a path.
+        options: of the source's opener; checked against its signature.
+
+    Raises:
+        InputError: an unknown name, option or value, a missing file, or files that cannot be used.
+
+    Example:
+        >>> splits = open_source("digits", {"valid_fraction": 0.0})
+        >>> len(splits.train), splits.valid, len(splits.test)
+        (1438, None, 359)
+    """
+    kind, checked, note = _settled(source, options)
+    splits: Splits = SOURCES.builder(kind)(**checked)
+    if not note:
+        return splits
+    info = replace(splits.info, source=source, notes=(note, *splits.info.notes))
+    valid, test = (None if part is None else Described(part, info) for part in (splits.valid, splits.test))
+    return Splits(Described(splits.train, info), valid, test)
+
+
+def check_source(source: str, options: Mapping[str, Any]) -> None:
+    """Hold a source and its options against the catalogue and the opener's signature; no data are read.
+
+    Raises:
+        InputError: an unknown name, option or value, a missing option, or a path that does not exist.
+    """
+    _settled(source, options)
+
+
+def guess_source(path: Path | str) -> str:
+    """The kind of source that a file or folder is, by its names alone.
+
+    Raises:
+        InputError: there is no such path, or it is of no kind that is known.
+    """
+    place = Path(path).expanduser()
+    if place.is_file():
+        if is_idx_name(place.name):
+            raise InputError(
+                f"{str(path)!r} is one of the idx files of a folder; give the folder {str(place.parent)!r}"
+            )
+        kind = SUFFIXES.get(place.suffix.lower())
+        if kind is None:
+            raise InputError(
+                f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .npz or .zip file, or a folder"
+            )
+        return kind
+    if not place.is_dir():
+        raise InputError(f"there is no file or folder {str(path)!r}; check the path")
+    names = sorted(one.name for one in place.iterdir() if not one.name.startswith("."))
+    if any(is_idx_name(name) for name in names):
+        return "idx"
+    if any((place / name).is_dir() for name in names):
+        return "folder"
+    usable = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+    if usable:
+        raise InputError(f"{str(path)!r} is a folder of files; give one of them, such as {str(place / usable[0])!r}")
+    raise InputError(f"the folder {str(path)!r} holds neither class folders nor idx files; give a folder that does")
+
+
+def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """The opener's name, its checked options, and what was guessed."""
+    kind, note, given = source, "", dict(options)
+    if source not in SOURCES:
+        if not Path(source).expanduser().exists():
+            looks_like_path = any(sign in source for sign in ("/", "\\", "."))
+            hint = "check the path" if looks_like_path else f"{nearest(source, SOURCES)} Or give a file or folder"
+            raise InputError(f"{source!r} is neither a file or folder here nor a built-in data set; {hint}")
+        if "root" in given:
+            raise InputError(f"data is the path {source!r} already; leave data.root out, or name a built-in data set")
+        kind = guess_source(source)
+        given["root"] = source
+        note = f"{source!r} was read as {kind!r}: {SOURCES.describe(kind)}"
+    opener = SOURCES.builder(kind)
+    checked = checked_options(opener, given, where=f"data source {kind!r}")
+    for name, parameter in inspect.signature(opener).parameters.items():
+        if parameter.default is parameter.empty and name not in checked:
+            raise InputError(f"data source {kind!r} needs the option {name!r}: the file or folder to read")
+    if "root" in checked:
+        root = Path(checked["root"]).expanduser()
+        if not root.exists():
+            raise InputError(f"there is no file or folder {checked['root']!r}; check data.root")
+        checked["root"] = str(root)
+    return kind, checked, note
