@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import threading
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Protocol
+from typing import IO, Protocol
 
 from neuropil.errors import InputError
 
-__all__ = ["Archive", "Entry", "FolderArchive", "UnusableFile", "ZipArchive", "open_archive", "read_file"]
+__all__ = ["MAX_FILE_BYTES", "Archive", "FolderArchive", "UnusableFile", "ZipArchive", "open_archive", "open_file"]
 
 MAX_FILE_BYTES = 256 << 20
 """Size above which no file and no member of a zip file is read."""
@@ -25,22 +26,15 @@ ALLOWANCE_BYTES = 64 << 20
 READING_FAULTS = (
     zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error,
 )  # fmt: skip
-"""What `zipfile` raises for damaged members; faults of bzip2 and LZMA are among them (OSError, ValueError)."""
+"""What `zipfile` raises for damaged members."""
 
 
-class UnusableFile(InputError):
+class UnusableFile(InputError):  # noqa: N818  (what it is, not that it is an error)
     """A file cannot be used; the message is the reason alone, without the file's name."""
 
 
-class Entry(NamedTuple):
-    """A file's name below the archive, with `/` between the parts, and its size."""
-
-    name: str
-    size_bytes: int
-
-
 class Archive(Protocol):
-    """A folder or a zip file; `read` may be called from several threads."""
+    """A folder or a zip file; `open` may be called from several threads."""
 
     @property
     def where(self) -> str:
@@ -48,8 +42,8 @@ class Archive(Protocol):
         ...
 
     @property
-    def files(self) -> tuple[Entry, ...]:
-        """All files by name; hidden ones are left out."""
+    def files(self) -> tuple[str, ...]:
+        """All files, sorted, with `/` between the parts of a name; hidden ones are left out."""
         ...
 
     @property
@@ -57,8 +51,8 @@ class Archive(Protocol):
         """All folders, also empty ones; hidden ones are left out."""
         ...
 
-    def read(self, name: str) -> bytes:
-        """The content of one file.
+    def open(self, name: str) -> IO[bytes]:
+        """One file, to be read from its start.
 
         Raises:
             UnusableFile: it cannot or should not be read.
@@ -93,38 +87,33 @@ class FolderArchive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.where = str(root)
-        files: list[Entry] = []
+        files: list[str] = []
         folders: set[str] = set()
         seen: set[str] = set()
         for place, inner, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
             real = os.path.realpath(place)
-            inner[:] = [] if real in seen else [name for name in inner if not _is_hidden(name)]
             if real in seen:
+                inner.clear()
                 continue
             seen.add(real)
+            inner[:] = [name for name in inner if not _is_hidden(name)]
             here = Path(place).relative_to(root)
             if here.parts:
                 folders.add(here.as_posix())
-            for name in names:
-                if not _is_hidden(name):
-                    files.append(Entry((here / name).as_posix(), _size_of(Path(place, name))))
+            files += [(here / name).as_posix() for name in names if not _is_hidden(name)]
         self.files = tuple(sorted(files))
         self.folders = frozenset(folders)
 
-    def read(self, name: str) -> bytes:
-        """The content of one file.
-
-        Raises:
-            UnusableFile: it is gone, may not be read, is too large or no ordinary file.
-        """
-        return read_file(self.root / name)
+    def open(self, name: str) -> IO[bytes]:
+        """One file; see `open_file`."""
+        return open_file(self.root / name)
 
 
-def read_file(path: Path) -> bytes:
-    """The content of an ordinary file of at most 256 MiB.
+def open_file(path: Path) -> IO[bytes]:
+    """An ordinary file of at most 256 MiB, to be read from its start.
 
     Raises:
-        UnusableFile: the reason, without the file's name.
+        UnusableFile: it is gone, may not be read, is too large, or no ordinary file.
     """
     try:
         state = path.stat()
@@ -132,7 +121,7 @@ def read_file(path: Path) -> bytes:
             raise UnusableFile("it is not an ordinary file")
         if state.st_size > MAX_FILE_BYTES:
             raise UnusableFile(f"it has {state.st_size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-        return path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise UnusableFile(f"it cannot be read ({error.strerror})") from error
 
@@ -167,15 +156,15 @@ class ZipArchive:
                 "it looks like a zip bomb and is not read"
             )
         shown = {name: one for name, one in self._members.items() if name and not _is_hidden(name)}
-        self.files = tuple(sorted(Entry(name, one.file_size) for name, one in shown.items() if not one.is_dir()))
+        self.files = tuple(sorted(name for name, one in shown.items() if not one.is_dir()))
         parents = {parent.as_posix() for name in shown for parent in PurePosixPath(name).parents if parent.name}
         self.folders = frozenset(parents | {name for name, one in shown.items() if one.is_dir()})
 
-    def read(self, name: str) -> bytes:
-        """The content of one member.
+    def open(self, name: str) -> IO[bytes]:
+        """One member, unpacked into memory.
 
         Raises:
-            UnusableFile: it is damaged, locked with a password, a link, or too large.
+            UnusableFile: it is damaged, locked with a password, a link, too large or packed in an unusual way.
         """
         member = self._members[name]
         if member.file_size > MAX_FILE_BYTES:
@@ -184,9 +173,11 @@ class ZipArchive:
             raise UnusableFile("it is locked with a password; pack it without one")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UnusableFile("it is a link; pack the file itself")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UnusableFile("it is packed in an unusual way; pack it as an ordinary zip file (deflate)")
         try:
             with self._lock, self._zip.open(member) as file:
-                return file.read()  # stops at the size that the member announces
+                return io.BytesIO(file.read())  # it stops at the size that the member announces
         except READING_FAULTS as error:
             raise UnusableFile(f"it cannot be unpacked ({error})") from error
 
@@ -203,14 +194,6 @@ def _inner_name(name: str, where: str) -> str:
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         raise InputError(f"{where!r} holds the name {name!r}, which leads outside of it; pack it with plain names")
     return path.as_posix() if path.parts else ""
-
-
-def _size_of(path: Path) -> int:
-    """The size of a file; 0 of a broken link, which `read` refuses."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _refuse_folder(error: OSError) -> None:

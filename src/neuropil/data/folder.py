@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from neuropil.data.archive import Archive, UnusableFile, open_archive
 from neuropil.data.augmentation_geometry import crop_boxes
 from neuropil.data.picture_layout import Layout, Picture, read_layout
-from neuropil.data.picture_stores import PictureStore, open_store
-from neuropil.data.pictures import PictureHead, PictureRule, UnusablePicture, decode, examine
+from neuropil.data.pictures import PictureHead, PictureRule, decode, examine
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.data.splitting import check_fractions, split_indices
 from neuropil.errors import InputError
@@ -55,7 +54,7 @@ class PictureSamples:
 
     def __init__(
         self,
-        store: PictureStore,
+        store: Archive,
         names: Sequence[str],
         heads: Sequence[PictureHead],
         targets: Array,
@@ -106,7 +105,7 @@ class PictureSamples:
                     result[place] = decode(
                         file, self._rule, self._heads[index], None if boxes is None else boxes[place]
                     )
-            except UnusablePicture as error:
+            except UnusableFile as error:
                 where = f"{self._store.where}: {self._names[index]}"
                 raise InputError(f"{where} cannot be read any more: {error}; put it back or remove it") from error
         return result, self._targets[indices]
@@ -136,7 +135,7 @@ def open_folder(
         fit: `crop` keeps the middle 87.5 % of the short side, `resize` stretches, `pad` keeps all and fills up with
             black; `auto` crops, or leaves pictures alone that have the right size.
         colour: `auto` is grey where no picture has colours.
-        convert: also take CMYK, 16-bit, wrongly named and animated pictures (the first frame).
+        convert: also take CMYK, 16-bit and animated pictures (the first frame).
         strict: stop at the first picture that would be skipped.
         valid_fraction: share of the training pictures to validate on, where there is no folder for it.
         test_fraction: share to test on, where there is no folder for it; left out: 0.2 where the pictures come in
@@ -150,7 +149,7 @@ def open_folder(
     test_share = test_fraction if test_fraction is not None else 0.2
     check_fractions(valid_fraction, test_share)
     wanted = _checked_size(size)
-    store = open_store(Path(root).expanduser())
+    store = open_archive(root)
     layout = read_layout(store)
     skipped = list(layout.skipped)
     parts, heads = examine_all(store, layout, skipped, convert=convert)
@@ -181,7 +180,7 @@ def open_folder(
 
 
 def examine_all(
-    store: PictureStore, layout: Layout, skipped: list[Skipped], *, convert: bool
+    store: Archive, layout: Layout, skipped: list[Skipped], *, convert: bool
 ) -> tuple[dict[str, list[Picture]], dict[str, PictureHead]]:
     """Read the header of every picture; unusable ones go to `skipped`."""
     heads: dict[str, PictureHead] = {}
@@ -189,8 +188,8 @@ def examine_all(
         for picture in pictures:
             try:
                 with store.open(picture.name) as file:
-                    heads[picture.name] = examine(file, picture.name, convert=convert)
-            except UnusablePicture as error:
+                    heads[picture.name] = examine(file, convert=convert)
+            except UnusableFile as error:
                 skipped.append(Skipped(picture.name, str(error)))
     parts = {
         part: [one for one in layout.parts.get(part, []) if one.name in heads] for part in ("train", "valid", "test")
@@ -201,7 +200,7 @@ def examine_all(
 
 
 def check_pictures(
-    store: PictureStore,
+    store: Archive,
     parts: dict[str, list[Picture]],
     heads: dict[str, PictureHead],
     rule: PictureRule,
@@ -220,7 +219,7 @@ def check_pictures(
         try:
             with store.open(name) as file:
                 return decode(file, rule, heads[name])
-        except UnusablePicture as error:
+        except UnusableFile as error:
             return str(error)
 
     views: dict[str, Array] = {}
@@ -308,7 +307,7 @@ def _in_words(rule: PictureRule) -> str:
 
 
 def _samples(
-    store: PictureStore,
+    store: Archive,
     pictures: Sequence[Picture],
     heads: dict[str, PictureHead],
     views: dict[str, Array],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
-from neuropil.data.picture_stores import PictureStore, has_picture_name
+from neuropil.data.archive import Archive
+from neuropil.data.pictures import has_picture_name
 from neuropil.data.records import Skipped
 from neuropil.errors import InputError
 from neuropil.registry import nearest
@@ -46,13 +47,13 @@ class Layout:
     skipped: tuple[Skipped, ...]
 
 
-def read_layout(store: PictureStore) -> Layout:
+def read_layout(store: Archive) -> Layout:
     """Find classes and parts among the names of files and folders; no file is opened.
 
     Raises:
         InputError: no class folders, only one, or a class that is in one part only and not in `train`.
     """
-    files, folders = store.listing()
+    files, folders = store.files, store.folders
     prefix = _wrapping(folders)
     inner = sorted(_below(folder, prefix) for folder in folders if folder.startswith(prefix))
     chosen = _part_folders(_top_folders(folders, prefix), inner)
@@ -86,7 +87,7 @@ def read_layout(store: PictureStore) -> Layout:
     return Layout(classes, readable, tuple(notes), skipped)
 
 
-def _wrapping(folders: set[str]) -> str:
+def _wrapping(folders: Set[str]) -> str:
     """The folders that hold nothing but one more folder, as a prefix of names."""
     prefix = ""
     while True:
@@ -100,7 +101,7 @@ def _wrapping(folders: set[str]) -> str:
         prefix += only + "/"
 
 
-def _top_folders(folders: set[str], start: str) -> list[str]:
+def _top_folders(folders: Set[str], start: str) -> list[str]:
     """The folders directly below a prefix."""
     return sorted({_below(folder, start).split("/")[0] for folder in folders if folder.startswith(start)} - {""})
 

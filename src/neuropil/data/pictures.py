@@ -7,18 +7,33 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from neuropil.data.archive import MAX_FILE_BYTES, UnusableFile, open_archive, open_file
+from neuropil.data.records import Skipped
 from neuropil.errors import InputError
 
-__all__ = ["FORMATS", "MAX_PIXELS", "PictureHead", "PictureRule", "UnusablePicture", "decode", "examine", "view"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "PictureHead",
+    "PictureRule",
+    "decode",
+    "examine",
+    "has_picture_name",
+    "read_pictures",
+    "view",
+]
 
 Array = np.ndarray[Any, Any]
 Fit = Literal["crop", "resize", "pad"]
@@ -31,6 +46,9 @@ FORMATS = {
     "GIF": (".gif",),
 }
 """The formats that are read, and the suffixes that they go by."""
+
+OTHER_PICTURES = (".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".psd", ".svg", ".ico", ".tga")
+"""Suffixes of pictures that are named when they are left out; other files are only counted."""
 
 MAX_PIXELS = 64_000_000
 """Width times height above which a picture is refused before it is decoded."""
@@ -54,10 +72,6 @@ DECODER_FAULTS = (
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow raises for damaged files."""
-
-
-class UnusablePicture(InputError):  # noqa: N818  (what it is, not that it is an error)
-    """A picture cannot be used; the message is the reason, without the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,7 @@ class PictureRule:
         fit: `crop` keeps the middle 87.5 % of the short side, `resize` stretches, `pad` keeps all and fills up
             with black.
         inner: for `pad`: the middle part that the picture is enlarged or reduced to (28 x 28 in 32 x 32); else `size`.
-        convert: also take CMYK, 16-bit, wrongly named and animated pictures (the first frame).
+        convert: also take CMYK, 16-bit and animated pictures (the first frame).
     """
 
     channels: int
@@ -137,51 +151,115 @@ class PictureRule:
         return rule
 
 
-def examine(file: IO[bytes], name: str, *, convert: bool = False) -> PictureHead:
+def has_picture_name(name: str, *, readable: bool = False) -> bool:
+    """Whether a file goes by a picture's suffix, for `readable` one of a format that is read.
+
+    Example:
+        >>> has_picture_name("cat.JPG"), has_picture_name("cat.tif"), has_picture_name("cat.tif", readable=True)
+        (True, True, False)
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return any(suffix in known for known in FORMATS.values()) or (not readable and suffix in OTHER_PICTURES)
+
+
+def read_pictures(
+    paths: Sequence[str], encoding: Mapping[str, Any]
+) -> tuple[Array, tuple[str, ...], tuple[Skipped, ...]]:
+    """Pictures to predict on, brought to what a network was trained on.
+
+    Args:
+        paths: files; folders and zip files, of which all pictures are read, at any depth and sorted; `-` for one
+            picture on standard input.
+        encoding: of the training data, as `PictureRule.to_encoding` gives it.
+
+    Returns:
+        uint8 `[n, C, H, W]`, what each is called, and those that could not be used.
+
+    Raises:
+        InputError: a path that is not there, a folder without pictures, or a damaged encoding.
+    """
+    rule = PictureRule.from_encoding(encoding)
+    arrays: list[Array] = []
+    names: list[str] = []
+    skipped: list[Skipped] = []
+    for name, opener in (found for path in paths for found in _found(path)):
+        try:
+            with opener() as file:
+                head = examine(file, convert=rule.convert)
+                arrays.append(decode(file, rule, head))
+        except UnusableFile as error:
+            skipped.append(Skipped(name, str(error)))
+        else:
+            names.append(name)
+    stacked = np.stack(arrays) if arrays else np.zeros((0, *rule.shape), dtype=np.uint8)
+    return stacked, tuple(names), tuple(skipped)
+
+
+def _found(path: str) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    """The pictures that a path stands for: how to call each, and how to open it."""
+    place = Path(path).expanduser()
+    if path == "-":
+        yield "standard input", lambda: io.BytesIO(sys.stdin.buffer.read(MAX_FILE_BYTES))
+    elif place.is_dir() or (place.suffix.lower() == ".zip" and place.is_file()):
+        archive = open_archive(place)
+        inside = [name for name in archive.files if has_picture_name(name, readable=True)]
+        if not inside:
+            raise InputError(f"{path!r} holds no picture ({', '.join(FORMATS)}); give one that does")
+        for name in inside:
+            yield str(place / name), partial(archive.open, name)
+    elif place.exists():
+        yield path, partial(open_file, place)
+    else:
+        raise InputError(f"there is no file or folder {path!r}; check the path")
+
+
+def examine(file: IO[bytes], *, convert: bool = False) -> PictureHead:
     """Read a picture's header, and refuse what should not be decoded or would be decoded wrongly.
 
     Not meant for several threads at once: it silences Pillow's warnings while it reads.
 
     Args:
         file: the open picture.
-        name: its file name; only the suffix is looked at, and no suffix is fine.
-        convert: accept what can be converted: CMYK, 16 bits, a wrong suffix, several frames.
+        convert: accept what can be converted: CMYK, 16 bits, several frames.
 
     Raises:
-        UnusablePicture: the reason.
+        UnusableFile: the reason.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = _opened(file)
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise UnusablePicture(f"it claims {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read")
         try:
             tiles = getattr(image, "tile", None)
             raw = str(tiles[0].args) if tiles else ""
-            sixteen = image.mode.startswith(("I", "F")) or ";16" in raw
+            sixteen = image.mode.startswith(("I", "F")) or ";16B" in raw
             moving = _kind(image) != "JPEG" and bool(getattr(image, "is_animated", False))
             orientation = int(image.getexif().get(0x0112, 1) or 1)
         except DECODER_FAULTS as error:
-            raise UnusablePicture(f"it is damaged ({_short(error)})") from error
+            raise UnusableFile(f"it is damaged ({_short(error)})") from error
     if not convert:
-        _refuse_unusual(image, name, sixteen=sixteen, moving=moving)
-    grey = image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;") or "LA;16" in raw
+        _refuse_unusual(image, sixteen=sixteen, moving=moving)
+    grey = image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;") or "LA;16B" in raw
     if orientation in (5, 6, 7, 8):
         width, height = height, width
     return PictureHead(height, width, grey, orientation if orientation in TURNS else 1)
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
+    """The picture with its header read, if it is one and not too large."""
     try:
-        return Image.open(file, formats=tuple(FORMATS))
-    except Image.DecompressionBombError as error:
-        raise UnusablePicture(f"it claims too many pixels; at most {MAX_PIXELS:,} are read") from error
+        image = Image.open(file, formats=tuple(FORMATS))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnusableFile(f"it claims too many pixels; at most {MAX_PIXELS:,} are read") from error
     except DECODER_FAULTS as error:
         file.seek(0, io.SEEK_END)
         if not file.tell():
-            raise UnusablePicture("the file is empty") from error
-        raise UnusablePicture(f"it is not a {', '.join(list(FORMATS)[:-1])} or GIF picture, or damaged") from error
+            raise UnusableFile("the file is empty") from error
+        raise UnusableFile(f"it is not a {', '.join(list(FORMATS)[:-1])} or GIF picture, or damaged") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UnusableFile(f"it claims {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read")
+    return image
 
 
 def _kind(image: Image.Image) -> str:
@@ -189,20 +267,16 @@ def _kind(image: Image.Image) -> str:
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _refuse_unusual(image: Image.Image, name: str, *, sixteen: bool, moving: bool) -> None:
+def _refuse_unusual(image: Image.Image, *, sixteen: bool, moving: bool) -> None:
     fault = ""
-    suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
-    right = FORMATS[_kind(image)]
     if image.mode == "CMYK":
         fault = "it has CMYK colours"
     elif sixteen:
         fault = "it has 16 bits or more a channel"
     elif moving:
         fault = "it is animated"
-    elif suffix and suffix not in right and any(suffix in known for known in FORMATS.values()):
-        fault = f"it is a {_kind(image)} picture called {suffix}"
     if fault:
-        raise UnusablePicture(f"{fault}; give convert=true to take it")
+        raise UnusableFile(f"{fault}; give convert=true to take it")
 
 
 def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | None = None) -> Array:
@@ -219,7 +293,7 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
         box: top, left, height and width of a part to cut out and bring to full size; `None` for the fixed view.
 
     Raises:
-        UnusablePicture: it is damaged.
+        UnusableFile: it is damaged.
     """
     image = _opened(file)
     height, width = head.height, head.width
@@ -232,7 +306,7 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
             image = image.transpose(TURNS[head.orientation])
         image = _coloured(image, rule.channels)
     except DECODER_FAULTS as error:
-        raise UnusablePicture(f"it is truncated or damaged ({_short(error)})") from error
+        raise UnusableFile(f"it is truncated or damaged ({_short(error)})") from error
     if box is None:
         return view(image, rule)
     down, right = image.height / height, image.width / width  # less than 1 where a smaller scale was decoded
