@@ -90,7 +90,7 @@ def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, An
     if source not in SOURCES:
         if not Path(source).expanduser().exists():
             looks_like_path = any(sign in source for sign in ("/", "\\", "."))
-            hint = "check the path" if looks_like_path else f"{nearest(source, SOURCES)} Or give a file or folder"
+            hint = "check the path" if looks_like_path else nearest(source, SOURCES)
             raise InputError(f"{source!r} is neither a file or folder here nor a built-in data set; {hint}")
         if "root" in given:
             raise InputError(f"data is the path {source!r} already; leave data.root out, or name a built-in data set")
