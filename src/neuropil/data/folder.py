@@ -30,6 +30,9 @@ SMALL_SIDE = 256
 MAX_SIDE = 4096
 """Longest side that pictures are brought to."""
 
+DEFAULT_TEST = 0.2
+"""Share to test on where the pictures come in one part."""
+
 CACHE_BYTES = 512 << 20
 """Fixed views up to this size in all stay in memory."""
 
@@ -146,8 +149,7 @@ def open_folder(
         InputError: no such folder, no classes or only one, a class without pictures, or with `strict` an
             unusable picture.
     """
-    test_share = test_fraction if test_fraction is not None else 0.2
-    check_fractions(valid_fraction, test_share)
+    check_fractions(valid_fraction, DEFAULT_TEST if test_fraction is None else test_fraction)
     wanted = _checked_size(size)
     store = open_archive(root)
     layout = read_layout(store)
@@ -159,13 +161,21 @@ def open_folder(
         raise InputError(f"{store.where}: {skipped[0].where}: {skipped[0].reason} (strict=true stops at such pictures)")
     parts = {part: [one for one in pictures if one.name in heads] for part, pictures in parts.items()}
     _no_class_without_pictures(layout.classes, parts["train"], store.where)
-    if test_fraction is None and len(layout.parts) > 1:
-        test_share = 0.0
-    divided, sentence = _divide(parts, layout.classes, valid_fraction, test_share, split_seed)
-    notes = [*layout.notes, *note, f"pictures of {_in_words(rule)}", sentence]
+    if test_fraction is None:
+        test_fraction = DEFAULT_TEST if len(layout.parts) == 1 else 0.0
+    divided, sentence = _divide(parts, layout.classes, valid_fraction, test_fraction, split_seed)
+    info = _described(root, layout, rule, [*note, sentence], skipped)
+    made = {part: _samples(store, pictures, heads, views, rule, info) for part, pictures in divided.items()}
+    return Splits(made["train"], *(made[part] if divided[part] else None for part in ("valid", "test")))
+
+
+def _described(
+    root: str, layout: Layout, rule: PictureRule, sentences: Sequence[str], skipped: Sequence[Skipped]
+) -> DataInfo:
+    notes = [*layout.notes, f"pictures of {_in_words(rule)}", *sentences]
     if skipped:
         notes.append(f"{len(skipped)} {'picture was' if len(skipped) == 1 else 'pictures were'} skipped, see `skipped`")
-    info = DataInfo(
+    return DataInfo(
         source=root,
         kind="images",
         target="classes",
@@ -175,8 +185,6 @@ def open_folder(
         skipped=tuple(skipped),
         encoding=rule.to_encoding(),
     )
-    made = {part: _samples(store, pictures, heads, views, rule, info) for part, pictures in divided.items()}
-    return Splits(made["train"], *(made[part] if divided[part] else None for part in ("valid", "test")))
 
 
 def examine_all(
