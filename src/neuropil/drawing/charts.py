@@ -110,7 +110,14 @@ def line_chart(curves: Curves, *, width: float = WIDTH, height: float = HEIGHT) 
     series = [_thinned(one) for one in curves.series]
     named_at_end = len(series) <= 4
     room = max((text_width(one.label, TEXT + 1) for one in series), default=0) if named_at_end else 0
-    plane = _plane(curves, series, width, height, end=min(room, 110) + 12, top=26 if named_at_end else 44)
+    plane = _plane(
+        curves,
+        series,
+        width,
+        height,
+        end=min(room, 110) + 12,
+        top=44 if not named_at_end else 26 if curves.mark else 12,
+    )
     parts = _axes(plane, curves.x_label)
     if not any(plane.shows(x, y) for one in series for x, y in zip(one.x, one.y, strict=True)):
         middle = ((plane.left + plane.right) / 2, (plane.top + plane.bottom) / 2)

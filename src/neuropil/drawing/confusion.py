@@ -140,7 +140,7 @@ def confusion_chart(counts: Array, classes: Sequence[str], *, title: str = "conf
 
 def _names(names: Sequence[str], full: Sequence[str], left: float, top: float, cell: float, level: bool) -> list[str]:
     """Names of rows and columns; every second, third ... only where the rows are lower than a line of text."""
-    every, every_column = (max(1, -int(-line // cell)) for line in (13, 13 if level else 18))
+    every, every_column = (max(1, -int(-line // cell)) for line in (12, 12 if level else 18))
     parts = []
     for i, name in enumerate(names):
         middle = (i + 0.5) * cell

@@ -109,11 +109,11 @@ def confusion(report: Report) -> str:
         "<table><caption>Most often mistaken</caption><thead><tr><th>truth</th><th>taken for</th>"
         f'<th class="n">times</th><th class="n">of class</th></tr></thead><tbody>{rows}</tbody></table>'
     )
-    large = len(classes) > 25
-    chart = confusion_chart(counts, classes).inline()
-    beside = f"<div>{table if rows else '<p>No mistake was made.</p>'}{_weakest(report)}</div>"
-    body = f'<div class="scroll{" dense" if large else ""}">{chart}</div>{beside}'
-    body = f'<div class="beside{" tall" if large else ""}">{body}</div>'
+    chart = confusion_chart(counts, classes)
+    kind = " dense" if len(classes) > 25 else " wide" if chart.width > 500 else ""
+    beside = f"<div class='extras'>{table if rows else '<p>No mistake was made.</p>'}{_weakest(report)}</div>"
+    body = f'<div class="scroll{kind}">{chart.inline()}</div>{beside}'
+    body = f'<div class="beside{" tall" if chart.width > 560 else ""}">{body}</div>'
     return _section("confusion", "Confusion matrix", told, body)
 
 
@@ -159,7 +159,7 @@ def _tile(one: Mistake) -> str:
     sure = _sureness(one)
     return (
         f'<figure title="{escape(one.name)}">'
-        f'<img{photo} src="{png_uri(image, 192)}" alt="{truth}, taken for {predicted}" loading="lazy">'
+        f'<img{photo} src="{png_uri(image, 192)}" alt="{truth}, taken for {predicted}">'
         f'<figcaption><span class="right">{truth}</span> taken for <span class="wrong">{predicted}</span>'
         f'{f", {sure}&nbsp;sure" if sure else ""}<span class="name">{escape(one.name)}</span></figcaption></figure>'
     )

@@ -35,11 +35,13 @@ section>header p{font-size:.875rem;line-height:1.45;color:var(--np-muted);margin
 .body{min-width:0;display:grid;gap:1.6rem;grid-template-columns:minmax(0,1fr)}
 .charts{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1.8rem 2rem}
 .charts figure,.body>figure{margin:0;min-width:0}
-.beside figure{margin:1.8rem 0 0}
+.beside figure{margin:0}
+.extras{display:flex;flex-wrap:wrap;gap:1.8rem 3rem}
 .charts .np-chart{width:100%}
 .beside{display:grid;grid-template-columns:minmax(0,auto) minmax(15rem,1fr);gap:1.6rem 2.4rem;align-items:start}
 .beside.tall{grid-template-columns:minmax(0,1fr)}
 .scroll{overflow-x:auto;max-width:100%;scrollbar-width:thin}
+.scroll.wide .np-chart{min-width:30rem}
 .scroll.dense .np-chart{max-width:none;width:100%;min-width:46rem}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.2rem,1fr));gap:1.2rem 1rem;margin:0;padding:0;
 list-style:none}
@@ -59,7 +61,7 @@ th{font-weight:500;text-align:left;font-size:.8rem}
 th,td{padding:.32rem 1.1rem .32rem 0;border-bottom:1px solid var(--np-line);vertical-align:top}
 tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.t{overflow-wrap:anywhere}
+td.t{overflow-wrap:break-word}
 tr.best td{font-weight:600;color:var(--np-s1)}
 .facts{display:grid;grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);margin:0;font-size:.875rem}
 .facts dt,.facts dd{padding:.32rem 1.2rem .32rem 0;border-bottom:1px solid var(--np-line);margin:0}
