@@ -234,9 +234,11 @@ def examine(file: IO[bytes], *, convert: bool = False) -> PictureHead:
             raw = str(tiles[0].args) if tiles else ""
             sixteen = image.mode.startswith(("I", "F")) or ";16B" in raw
             moving = _kind(image) != "JPEG" and bool(getattr(image, "is_animated", False))
-            orientation = int(image.getexif().get(0x0112, 1) or 1)
+            # Pillow decodes a whole PNG to look for EXIF data behind the pixels, which cameras do not write.
+            silent = _kind(image) == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()
+            orientation = 1 if silent else int(image.getexif().get(0x0112, 1) or 1)
         except DECODER_FAULTS as error:
-            raise UnusableFile(f"it is damaged ({_short(error)})") from error
+            raise UnusableFile(f"it is truncated or damaged ({_short(error)})") from error
     if not convert:
         _refuse_unusual(image, sixteen=sixteen, moving=moving)
     grey = image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;") or "LA;16B" in raw
