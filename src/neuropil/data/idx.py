@@ -16,9 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuropil.data.in_memory import InMemory
+from neuropil.data.in_memory import InMemory, fit_square, rule_for
 from neuropil.data.records import DataInfo, Samples, Splits
-from neuropil.data.resizing import fit_square, rule_for
 from neuropil.data.splitting import split
 from neuropil.errors import InputError
 

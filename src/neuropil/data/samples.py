@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuropil.data.in_memory import InMemory
+from neuropil.data.in_memory import InMemory, fit_square, rule_for
 from neuropil.data.records import DataInfo, Splits
-from neuropil.data.resizing import fit_square, rule_for
 from neuropil.data.splitting import split, split_indices
 from neuropil.data.tables_encoding import NumberColumn, TableEncoding, TargetColumn
 from neuropil.errors import MissingExtraError
