@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def open_npz(
     test_fraction: float = 0.2,
     split_seed: int = 0,
 ) -> Splits:
-    """Arrays `x` and `y`, or `x_train`, `y_train`, `x_valid`, `y_valid`, `x_test`, `y_test`; `from_arrays` says of which.
+    """Arrays `x` and `y`, or `x_train` and `y_train`, `x_valid` …, `x_test` …, of the kinds that `from_arrays` takes.
 
     Args:
         root: the file.
@@ -97,7 +98,7 @@ def read_npz(path: Path, names: tuple[str, ...]) -> list[Array]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return [archive[name] for name in names]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{str(path)!r} is damaged ({error}); copy or save it again") from error
 
 
@@ -125,7 +126,7 @@ def _headers(path: Path) -> dict[str, tuple[int, ...]]:
                 total += size
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{str(path)!r} is no .npz file, or damaged ({error}); save it with numpy.savez") from error
     if total > LIMIT_BYTES:
         raise InputError(f"{str(path)!r} announces {total:,} bytes; at most {LIMIT_BYTES:,} are read")
