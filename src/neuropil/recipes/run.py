@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from neuropil.data.batching import Batches
 from neuropil.data.normalization import to_float
 from neuropil.data.opening import open_source
-from neuropil.data.reading import open_labelled, read_inputs
 from neuropil.data.records import Samples, Skipped
 from neuropil.errors import CheckpointError, InputError
 from neuropil.nn.contracts import Scorer, Task
@@ -110,6 +109,8 @@ class Run:
 
     def predict_and_skip(self, inputs: Any) -> tuple[list[Prediction], Sequence[Skipped]]:
         """Like `predict`, with the files that could not be read."""
+        from neuropil.data.reading import read_inputs
+
         names: Sequence[str]
         skipped: Sequence[Skipped] = ()
         if isinstance(inputs, str | Path):
@@ -132,6 +133,8 @@ class Run:
         Raises:
             InputError: the data cannot be read, or hold classes that the run does not know.
         """
+        from neuropil.data.reading import open_labelled
+
         samples = self._own_samples() if data is None else open_labelled(data, self.signature.info(data))
         batches: Batches | None = evaluation_batches(samples, self.signature.normalization)
         scorer = evaluate(self.model, self.task, batches) if batches is not None else None
@@ -158,9 +161,9 @@ def _trained_network(
     section.pop("weights", None)
     model = build_network(recipe.with_values({"model": section}), signature)
     tensors, complaints = _weights(folder, weights)
-    tensors.pop("average.steps", None)
+    names = set(model.state_dict())
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict({name: tensor for name, tensor in tensors.items() if name in names})
     except RuntimeError as error:
         raise CheckpointError(f"the weights of {str(folder.path)!r} do not fit its recipe: {error}") from error
     return model.eval(), complaints

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -158,7 +158,7 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
 
 def _recorded_speed(recipe: Recipe) -> SpeedPlan:
     options = speed_options(recipe)
-    precision = "bf16" if options.precision == "bf16" else "fp32"
+    precision: Literal["fp32", "bf16"] = "bf16" if options.precision == "bf16" else "fp32"
     placement = Placement(options.chosen_device(), bool(options.channels_last), precision)
     return SpeedPlan(placement, bool(options.compile), reason="as the run's recipe says")
 

@@ -74,7 +74,8 @@ class DataSignature:
             saved = document.pop("normalization")
             lists = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items() if k != "encoding"}
             normalization = None if saved is None else Normalization.from_json(saved)
-            return cls(**lists, encoding=document["encoding"], normalization=normalization)
+            fields: dict[str, Any] = {**lists, "encoding": document["encoding"], "normalization": normalization}
+            return cls(**fields)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{origin} does not describe a run's data: {error}") from error
 

@@ -82,7 +82,12 @@ def train(
     base = find_recipe(recipe) if isinstance(recipe, str) else recipe
     with _telling(progress) as (tell, watch):
         running = start(base.with_overrides(overrides).with_values(values), runs=runs, tell=tell)
-        return carry_out(running, lambda report: (watch(running, report), on_report(report)))
+
+        def hear(report: StepReport) -> None:
+            watch(running, report)
+            on_report(report)
+
+        return carry_out(running, hear)
 
 
 def resume_run(path: Path | str, *, progress: bool = True) -> Run:

@@ -74,7 +74,9 @@ def find_learning_rate(
         InputError: the loss is not finite even at the lowest rate.
     """
     placement = placement or Placement()
-    rates, losses, smooth = [], [], 0.0
+    rates: list[float] = []
+    losses: list[float] = []
+    smooth = 0.0
     with torch.random.fork_rng(devices=[]):
         probe = copy.deepcopy(model).train()
         optimizer = make_optimizer(probe, lowest)

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from neuropil.errors import InputError, NonFiniteError
-from neuropil.nn.contracts import Scorer
+from neuropil.nn.contracts import BatchLike, Scorer
 from neuropil.training.checkpoint import newest_checkpoint, save_checkpoint, tidy_checkpoints
 from neuropil.training.evaluating import evaluate
 from neuropil.training.non_finite import all_finite
@@ -83,6 +83,7 @@ class _Loop:
         self.stepper = Stepper(ingredients, plan, self.state, self.total_steps, tell)
         self.log_every = plan.log_every_steps or max(1, self.total_steps // LOG_LINES)
         self.best_weights: dict[str, Tensor] | None = None
+        self.epoch_modules: list[Any] = [module for module in self.model.modules() if hasattr(module, "start_epoch")]
         self.saved_at = time.monotonic()
 
     @property
@@ -117,7 +118,11 @@ class _Loop:
 
     def _steps_of_epoch(self) -> Iterator[StepReport]:
         """The remaining steps of the current epoch; sets `evaluation_due` at its end."""
-        progress, group = self.progress, []
+        progress = self.progress
+        group: list[BatchLike] = []
+        if progress.batch == 0:
+            for module in self.epoch_modules:
+                module.start_epoch()
         for batch in self.ingredients.train.epoch(progress.epoch, progress.batch):
             group.append(batch)
             progress.batch += 1

@@ -54,7 +54,9 @@ def _by_hooks(model: nn.Module, loss_of: Callable[[], Tensor]) -> str:
             if not all_finite([output]):
                 forward.append(label)
             elif output.requires_grad:
-                output.register_hook(lambda gradient: backward.append((label, all_finite([gradient]))))
+                output.register_hook(  # type: ignore[no-untyped-call]
+                    lambda gradient: backward.append((label, all_finite([gradient])))
+                )
 
         return hook
 

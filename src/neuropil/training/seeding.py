@@ -20,7 +20,8 @@ def seed_everything(seed: int) -> None:
 
 def generator_states() -> dict[str, Any]:
     """The state of every generator that a network or a task may draw from."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # type: ignore[misc]
+    found: Any = np.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, gauss = found
     states: dict[str, Any] = {
         "python": random.getstate(),
         "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)),

@@ -51,7 +51,7 @@ class Placement:
         """Move a network, in place."""
         model.to(self.device)
         if self.channels_last:
-            model.to(memory_format=torch.channels_last)
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 
     def place(self, batch: BatchLike) -> BatchLike:
@@ -101,7 +101,7 @@ class SpeedPlan:
 def supports_bf16(device: str) -> bool:
     """Whether the hardware multiplies bfloat16 itself (elsewhere it is emulated, and slower)."""
     if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if hasattr(torch.cpu, "_is_avx512_bf16_supported"):
         return bool(torch.cpu._is_avx512_bf16_supported())
     return False
