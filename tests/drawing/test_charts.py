@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropil.drawing.charts import Curves, Mark, Series, bar_chart, line_chart, scatter_chart
@@ -98,6 +98,7 @@ def test_long_curves_keep_their_peaks_and_stay_small() -> None:
     assert min(heights) < max(heights) - 100
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text(max_size=12), st.lists(st.floats(), max_size=6)), max_size=6),
     st.booleans(),

@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropil.drawing.scales import linear_axis, log_axis, nice_step, usable
@@ -12,6 +12,7 @@ from neuropil.drawing.scales import linear_axis, log_axis, nice_step, usable
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(st.lists(FINITE, min_size=1, max_size=20))
 def test_linear_ticks_are_round_even_few_and_cover_the_data(values: list[float]) -> None:
     axis = linear_axis(values)
@@ -27,6 +28,7 @@ def test_linear_ticks_are_round_even_few_and_cover_the_data(values: list[float])
     assert len(set(axis.labels)) == len(axis.labels)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-30, 1e30), min_size=1, max_size=20))
 def test_log_ticks_grow_and_the_axis_covers_the_data(values: list[float]) -> None:
     axis = log_axis(values)
@@ -37,6 +39,7 @@ def test_log_ticks_grow_and_the_axis_covers_the_data(values: list[float]) -> Non
     assert len(set(axis.labels)) == len(axis.labels)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(), max_size=10), st.booleans(), st.booleans())
 def test_no_values_whatsoever_break_an_axis(values: list[float], whole: bool, tight: bool) -> None:
     for axis in (linear_axis(values, whole=whole, tight=tight), log_axis(values)):
@@ -46,6 +49,7 @@ def test_no_values_whatsoever_break_an_axis(values: list[float], whole: bool, ti
             assert -1 <= axis.place(kept, 0, 100) <= 101
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=20))
 def test_whole_axes_have_whole_ticks(values: list[int]) -> None:
     axis = linear_axis(values, whole=True, tight=True)
@@ -53,6 +57,7 @@ def test_whole_axes_have_whole_ticks(values: list[int]) -> None:
     assert axis.ticks
 
 
+@settings(deadline=None)
 @given(st.floats(1e-200, 1e200), st.integers(1, 12))
 def test_a_step_cuts_into_at_most_so_many_parts(span: float, target: int) -> None:
     assert span / nice_step(span, target) <= target * (1 + 1e-6)

@@ -4,12 +4,13 @@ import math
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropil.drawing.wording import duration, escape, flatten, number, printable, shorten, text_width, value
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_any_text_becomes_xml_that_holds_what_is_printable_and_encodes(text: str) -> None:
     written = escape(text).encode("utf-8")
@@ -31,6 +32,7 @@ def test_numbers(given_number: float, written: str) -> None:
     assert number(given_number) == written
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=1e-290, max_value=1e290))
 def test_four_digits_are_kept(given_number: float) -> None:
     sups = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -39,6 +41,7 @@ def test_four_digits_are_kept(given_number: float) -> None:
     assert read == pytest.approx(given_number, rel=6e-4)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.floats(20, 200))
 def test_shortened_text_fits(text: str, width: float) -> None:
     assert text_width(shorten(text, width, 12), 12) <= width or len(shorten(text, width, 12)) <= 2

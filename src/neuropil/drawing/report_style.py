@@ -57,7 +57,7 @@ list-style:none}
 .filters img{border:1px solid var(--np-line);aspect-ratio:1}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding:0 0 .5rem;font-weight:600;color:var(--np-ink)}
-th{font-weight:500;text-align:left;font-size:.8rem}
+th{font-weight:500;text-align:left;white-space:nowrap;font-size:.8rem}
 th,td{padding:.32rem 1.1rem .32rem 0;border-bottom:1px solid var(--np-line);vertical-align:top}
 tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;white-space:nowrap}

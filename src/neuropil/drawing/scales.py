@@ -112,7 +112,7 @@ def _widened(low: float, high: float, whole: bool) -> tuple[float, float]:
         return low, high
     if whole:
         return low - least / 2, high + least / 2
-    return (low - size * 0.1, high + size * 0.1) if size > 1e-280 else (0.0, 1.0)
+    return (low - size * 0.1, high + size * 0.1) if size > 1e-280 else (min(low, 0.0), 1.0)
 
 
 def _exact(k: int, step: float) -> float:
