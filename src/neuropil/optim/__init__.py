@@ -1,5 +1,7 @@
 """Update rules, schedules, clipping, penalties."""
 
+from __future__ import annotations
+
 from neuropil.registry import Catalogue
 
 __all__ = ["RULES", "SCHEDULES"]
@@ -7,9 +9,10 @@ __all__ = ["RULES", "SCHEDULES"]
 RULES = Catalogue(
     "optimizer",
     {
-        "sgd": ("neuropil.optim.rules:gradient_descent", "gradient descent: w - lr * gradient"),
+        "gradient_descent": ("neuropil.optim.rules:gradient_descent", "the gradient times the learning rate"),
+        "sgd": ("neuropil.optim.rules:gradient_descent", "another name of gradient_descent"),
         "momentum": ("neuropil.optim.rules:momentum", "gradient descent with a decaying sum of past steps"),
-        "nag": ("neuropil.optim.rules:nag", "Nesterov's accelerated gradient"),
+        "nag": ("neuropil.optim.rules:nag", "Nesterov's accelerated gradient: the gradient at the look-ahead point"),
         "adagrad": ("neuropil.optim.rules:adagrad", "steps divided by the root of all squared gradients"),
         "adadelta": ("neuropil.optim.rules:adadelta", "Adagrad that forgets, in units of past steps"),
         "rmsprop": ("neuropil.optim.rules:rmsprop", "steps divided by the root of recent squared gradients"),
@@ -18,6 +21,7 @@ RULES = Catalogue(
         "adamw": ("neuropil.optim.rules:adamw", "Adam with weight decay apart from the gradient"),
     },
 )
+"""The chapter's nine update rules."""
 
 SCHEDULES = Catalogue(
     "schedule",
@@ -31,3 +35,4 @@ SCHEDULES = Catalogue(
         "plateau": ("neuropil.optim.schedules:Plateau", "multiplied by a factor when the metric stops getting better"),
     },
 )
+"""How the learning rate changes over a run."""
