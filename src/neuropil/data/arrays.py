@@ -17,7 +17,7 @@ from neuropil.data.tables import TargetTask, split_table
 from neuropil.data.tables_encoding import Table
 from neuropil.errors import InputError
 
-__all__ = ["DatasetSamples", "array_samples", "from_arrays", "from_dataset", "tensor_loader"]
+__all__ = ["DatasetSamples", "array_inputs", "array_samples", "from_arrays", "from_dataset", "tensor_loader"]
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Any, Any]
@@ -111,7 +111,7 @@ def array_samples(
     Raises:
         InputError: as `from_arrays`; or inputs of another shape, or a class that the training part lacks.
     """
-    inputs, kind = _inputs(as_array(X, f"the inputs of {source!r}"), source)
+    inputs, kind = array_inputs(as_array(X, f"the inputs of {source!r}"), source)
     labels = as_array(y, f"the targets of {source!r}")
     if not labels.ndim:
         raise InputError(f"the targets of {source!r} are one value; give one for each input")
@@ -181,7 +181,7 @@ class DatasetSamples:
         if labels is None or len(labels) != len(dataset):
             labels = [_scalar(self._pair(index)[1]) for index in range(len(dataset))]
         names = classes if classes is not None else getattr(dataset, "classes", None)
-        inputs, kind = _inputs(first[None], source)
+        inputs, kind = array_inputs(first[None], source)
         labels = as_array(labels, f"the targets of {source!r}")
         self._targets, self._info = described(kind, inputs.shape[1:], labels, task, names, source, like)
 
@@ -213,7 +213,7 @@ class DatasetSamples:
                     f"sample {index} of {self._source!r} is of shape {list(row.shape)}, another of "
                     f"{list(rows[0].shape)}; bring them to one shape in the Dataset"
                 )
-        return _inputs(np.stack(rows), self._source)[0], self._targets[indices]
+        return array_inputs(np.stack(rows), self._source)[0], self._targets[indices]
 
     def _pair(self, index: int) -> Pair:
         pair = self.dataset[index]
@@ -256,8 +256,12 @@ def from_dataset(
     return Splits(parts.train, given.get("valid", parts.valid), given.get("test", parts.test))
 
 
-def _inputs(values: Array, source: str) -> tuple[Array, Literal["images", "table", "arrays"]]:
-    """Inputs as the contract has them, and their kind."""
+def array_inputs(values: Array, source: str) -> tuple[Array, Literal["images", "table", "arrays"]]:
+    """Inputs as the contract has them, and their kind: uint8 pictures, float32 rows, or other float32 arrays.
+
+    Raises:
+        InputError: texts, samples without values, or a value that is not finite.
+    """
     if values.dtype.kind == "U" or not values.ndim:
         raise InputError(f"the inputs of {source!r} are {'texts' if values.ndim else 'one value'}; give numbers")
     if 0 in values.shape[1:]:

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from neuropil.data.in_memory import InMemory, fit_square, rule_for
+from neuropil.data.pictures import PictureRule, view
 from neuropil.data.records import DataInfo, Samples, Splits
 from neuropil.data.splitting import split
 from neuropil.errors import InputError
 
-__all__ = ["is_idx_name", "open_fashion_mnist", "open_idx", "open_mnist", "read_idx"]
+__all__ = ["is_idx_name", "labelled_idx", "open_fashion_mnist", "open_idx", "open_mnist", "read_idx"]
 
 Array = np.ndarray[Any, Any]
 
@@ -87,6 +89,32 @@ def open_fashion_mnist(
 ) -> Splits:
     """Fashion-MNIST: 60,000 + 10,000 clothes of 28 × 28, ten kinds; options and refusals as of `open_idx`."""
     return _open(root, FASHION, valid_fraction, 0.0, split_seed, size, fit)
+
+
+def labelled_idx(folder: Path, info: DataInfo) -> Samples:
+    """The test files of a folder (else its training files), to evaluate a network trained on pictures like `info`.
+
+    Labels are found among the class names, or are class numbers where no name is a number.
+
+    Raises:
+        InputError: as `open_idx`; or a label that is no class.
+    """
+    train, test = _pairs(folder)
+    pair = test or train
+    images, labels = pair.read()
+    rule = PictureRule.from_encoding(info.encoding)
+    mode = "L" if rule.channels == 1 else "RGB"
+    views = np.stack([view(Image.fromarray(one[0]).convert(mode), rule) for one in images])
+    named = {int(name): number for number, name in enumerate(info.classes) if name.isdecimal()}
+    places = named or {number: number for number in range(len(info.classes))}
+    strange = sorted(set(labels.tolist()) - places.keys())
+    if strange:
+        raise InputError(
+            f"{str(pair.labels)!r} holds the label {strange[0]}, a class that training never saw; "
+            f"known are {', '.join(info.classes[:20])}"
+        )
+    table = np.array([places.get(number, 0) for number in range(256)], dtype=np.int64)
+    return InMemory(views, table[labels], info)
 
 
 def is_idx_name(name: str) -> bool:

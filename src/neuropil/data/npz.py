@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from neuropil.data.arrays import array_samples
+from neuropil.data.arrays import array_inputs, array_samples
 from neuropil.data.records import DataInfo, Samples, Splits
 from neuropil.data.splitting import check_fractions, split
 from neuropil.data.tables import TargetTask
 from neuropil.errors import InputError
 
-__all__ = ["labelled_npz", "open_npz", "read_npz"]
+__all__ = ["labelled_npz", "npz_inputs", "open_npz", "read_npz"]
 
 Array = np.ndarray[Any, Any]
 
@@ -83,6 +83,27 @@ def labelled_npz(path: Path, info: DataInfo) -> Samples:
     if keys is None:
         raise InputError(f"{str(path)!r} holds no arrays named 'x' and 'y'")
     return array_samples(*read_npz(path, keys), source=str(path), like=info)
+
+
+def npz_inputs(path: Path, info: DataInfo) -> Array:
+    """The inputs of a file, to predict on: `x`, `x_test`, `images`, or its only array.
+
+    Raises:
+        InputError: the file is damaged, or holds no such array, or samples of another shape than `info` tells.
+    """
+    headers = _headers(path)
+    spelled = {name.lower(): name for name in headers}
+    wanted = [spelled[x] for x, _ in (("x", ""), *TEST_KEYS, *TRAIN_KEYS) if x in spelled]
+    name = wanted[0] if wanted else next(iter(headers)) if len(headers) == 1 else None
+    if name is None:
+        raise InputError(f"{str(path)!r} holds {', '.join(map(repr, headers)) or 'nothing'}; name the inputs 'x'")
+    inputs, _ = array_inputs(read_npz(path, (name,))[0], str(path))
+    if inputs.shape[1:] != tuple(info.input_shape):
+        raise InputError(
+            f"the samples in {str(path)!r} are of shape {list(inputs.shape[1:])}, but the network was trained on "
+            f"{list(info.input_shape)}"
+        )
+    return inputs
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> list[Array]:

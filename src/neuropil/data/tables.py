@@ -111,6 +111,7 @@ def open_csv(
         test_fraction=test_fraction,
         split_seed=split_seed,
         notes=notes,
+        delimiter=delimiter,
     )
 
 
@@ -225,6 +226,7 @@ def split_table(
     test_fraction: float,
     split_seed: int,
     notes: Sequence[str] = (),
+    delimiter: str | None = None,
 ) -> Splits:
     """Find out what the columns are, divide the rows, and fit the encoding on the training part; see `open_csv`."""
     check_fractions(valid_fraction, test_fraction)
@@ -249,7 +251,7 @@ def split_table(
         seed=split_seed,
     )
     columns = _input_columns(table, inputs, categories, train, notes)
-    encoding = TableEncoding(table.names, columns, column)
+    encoding = TableEncoding(table.names, columns, column, delimiter)
     info = DataInfo(
         source=source,
         kind="table",

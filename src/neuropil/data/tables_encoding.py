@@ -256,11 +256,13 @@ class TableEncoding:
         layout: all columns of the training file in their order, for files without a header.
         columns: the input columns.
         target: the column that is predicted.
+        delimiter: of the training file, where the user named it.
     """
 
     layout: tuple[str, ...]
     columns: tuple[NumberColumn | CategoryColumn, ...]
     target: TargetColumn
+    delimiter: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -292,7 +294,7 @@ class TableEncoding:
             for one in self.columns
         ]
         target = {"name": self.target.name, "kind": self.target.kind, "numeric": self.target.numeric}
-        return {"layout": list(self.layout), "columns": columns, "target": target}
+        return {"layout": list(self.layout), "columns": columns, "target": target, "delimiter": self.delimiter}
 
     @classmethod
     def from_info(cls, info: DataInfo) -> TableEncoding:
@@ -327,4 +329,5 @@ class TableEncoding:
             tuple(map(str, saved["layout"])),
             tuple(columns),
             TargetColumn(str(target["name"]), target["kind"], bool(target["numeric"])),
+            None if saved.get("delimiter") is None else str(saved["delimiter"]),
         )
