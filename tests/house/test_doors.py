@@ -27,7 +27,7 @@ DOORS: dict[str, set[str]] = {
         "data", "models", "tasks", "optim", "transfer", "training", "nn",
         "inspection", "drawing",  # a run ends with its report, from Python too
     },
-    "cli": {"recipes", "training", "inspection", "drawing", "transfer", "data", "models"},
+    "cli": {"recipes", "training", "inspection", "drawing", "transfer", "data", "models", ""},  # "": the version
 }  # fmt: skip
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler"}

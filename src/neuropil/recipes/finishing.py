@@ -99,7 +99,11 @@ def _report(
 
 def next_commands(folder: str) -> list[str]:
     """What to type after a run."""
-    return [f"neuropil predict {folder} FILE...", f"neuropil evaluate {folder}", f"neuropil resume {folder}"]
+    return [
+        f"neuropil predict {folder} FILE...",
+        f"neuropil evaluate {folder}",
+        f"neuropil train {folder}/recipe.toml   (repeats this run)",
+    ]
 
 
 def _history(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

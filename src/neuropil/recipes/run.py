@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from neuropil.data.batching import Batches
 from neuropil.data.normalization import to_float
 from neuropil.data.opening import open_source
+from neuropil.data.reading import open_labelled, read_inputs
 from neuropil.data.records import Samples, Skipped
 from neuropil.errors import CheckpointError, InputError
 from neuropil.nn.contracts import Scorer, Task
@@ -109,8 +110,6 @@ class Run:
 
     def predict_and_skip(self, inputs: Any) -> tuple[list[Prediction], Sequence[Skipped]]:
         """Like `predict`, with the files that could not be read."""
-        from neuropil.data.reading import read_inputs
-
         names: Sequence[str]
         skipped: Sequence[Skipped] = ()
         if isinstance(inputs, str | Path):
@@ -133,8 +132,6 @@ class Run:
         Raises:
             InputError: the data cannot be read, or hold classes that the run does not know.
         """
-        from neuropil.data.reading import open_labelled
-
         samples = self._own_samples() if data is None else open_labelled(data, self.signature.info(data))
         batches: Batches | None = evaluation_batches(samples, self.signature.normalization)
         scorer = evaluate(self.model, self.task, batches) if batches is not None else None

@@ -27,6 +27,7 @@ from neuropil.training.seeding import seed_everything
 from neuropil.training.signals import StopSignals
 from neuropil.training.speed import Placement, SpeedPlan, choose_speed
 from neuropil.training.stepping import Ingredients
+from neuropil.training.tracking import EventLog
 
 __all__ = ["Running", "resume", "start"]
 
@@ -58,7 +59,10 @@ class Running:
         return -(-self.assembly.plan.total_steps(len(self.assembly.train)) // per_epoch)
 
     def reports(self, stop: StopSignals | None = None) -> Iterator[StepReport]:
-        """Train; one report a step. The folder is given back at the end, whatever happens."""
+        """Train; one report a step. The folder is given back at the end, whatever happens.
+
+        Only the loop's own time is counted as training time: steps, evaluations and saves, not what the body does.
+        """
         assembly = self.assembly
         model = self.speed.placement.place_model(assembly.model)
         seed_everything(assembly.recipe.seed)
@@ -73,13 +77,17 @@ class Running:
             average=assembly.make_average(model),
             speed=self.speed,
         )
-        start, samples = time.perf_counter(), 0
+        events = EventLog(self.folder.path)
+        begun = time.perf_counter()
         try:
             for report in fit(ingredients, assembly.plan, run=self.folder, stop=stop, tell=self.tell):
-                samples += report.samples
-                self.seconds, self.samples_done = time.perf_counter() - start, samples
+                self.seconds += time.perf_counter() - begun
+                self.samples_done += report.samples
+                events.add(report)
                 yield report
+                begun = time.perf_counter()
         finally:
+            events.close()
             self._note_time()
             self.folder.close()
 
