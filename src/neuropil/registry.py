@@ -85,7 +85,9 @@ class Catalogue:
             InputError: unknown name or option, or a value of the wrong type.
         """
         builder = self.builder(name)
-        return builder(*args, **checked_options(builder, options, where=f"{self.kind} {name!r}"))
+        positional = list(inspect.signature(builder).parameters)[: len(args)]
+        where = f"{self.kind} {name!r}"
+        return builder(*args, **checked_options(builder, options, where=where, supplied=positional))
 
     def _entry(self, name: str) -> tuple[str, str]:
         if name not in self._entries:
@@ -124,6 +126,9 @@ def checked_options(
         if name not in allowed:
             raise InputError(f"{where} has no option {name!r}; {nearest(name, allowed)}")
         result[name] = _fitted(value, hints.get(name, Any), f"{where}: option {name!r}")
+    for name, parameter in allowed.items():
+        if parameter.default is parameter.empty and name not in result:
+            raise InputError(f"{where} needs the option {name!r}: {_in_words(hints.get(name, Any))}")
     return result
 
 

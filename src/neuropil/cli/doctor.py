@@ -25,9 +25,10 @@ def doctor(*, as_json: AsJson = False) -> None:
     if as_json:
         return say_json({**found, "complaints": complaints})
     packages = found.pop("packages")
+    found["free_disk"] = f"{found.pop('free_disk_bytes') / 1e9:.1f} GB"
     rows = [
         (key.replace("_", " "), ", ".join(value) if isinstance(value, list) else value) for key, value in found.items()
     ]
-    say_table("machine", ("what", "found"), [(k, f"{v / 1e9:.1f} GB" if k.endswith("bytes") else v) for k, v in rows])
+    say_table("machine", ("what", "found"), rows)
     say_table("packages", ("name", "version"), list(packages.items()))
     return say(*(complaints or ["nothing wrong was found"]))

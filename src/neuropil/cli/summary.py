@@ -25,12 +25,12 @@ def summary(model: str, *words: str, shape: str | None = None, as_json: AsJson =
     from dataclasses import asdict
 
     from neuropil.inspection.summary import summarize
-    from neuropil.models import build_model, usual_input_shape
+    from neuropil.models import create_model, usual_input_shape
     from neuropil.recipes.recipe import Recipe
 
     options = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
-    network = build_model(model, options)
-    found = summarize(network, _read_shape(shape) if shape else usual_input_shape(model, options))
+    network = create_model(model, **options)
+    found = summarize(network, _read_shape(shape) if shape else usual_input_shape(network))
     if as_json:
         return say_json({"model": model, **asdict(found)})
     rows = [
@@ -43,7 +43,7 @@ def summary(model: str, *words: str, shape: str | None = None, as_json: AsJson =
         )
         for layer in found.layers
     ]
-    rows.append(("total", "", "", f"{found.weights:,}", f"{found.multiply_adds:,}"))
+    rows.append(("total", "", "", found.weights, found.multiply_adds))
     return say_table(model, ("layer", "kind", "output", "weights", "multiply-adds"), rows)
 
 

@@ -12,7 +12,7 @@ from neuropil.registry import Catalogue
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "create_model", "list_models"]
+__all__ = ["MODELS", "create_model", "list_models", "usual_input_shape"]
 
 MODELS = Catalogue(
     "model",
@@ -76,3 +76,15 @@ def create_model(
     from neuropil.models.features import FeatureNetwork
 
     return FeatureNetwork(network)
+
+
+def usual_input_shape(network: nn.Module) -> tuple[int, ...]:
+    """The shape of one sample that a network was published for (its own channels or features).
+
+    Example:
+        >>> usual_input_shape(create_model("resnet20", in_channels=1))
+        (1, 32, 32)
+    """
+    channels = next(network.parameters()).shape[1]
+    side = getattr(network, "usual_side", None)
+    return (channels,) if side is None else (channels, side, side)

@@ -13,7 +13,7 @@ pictures of 24 to 31 pixels are framed to 32 with their own border, which for MN
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -152,6 +152,8 @@ class LeNet5(nn.Module):
         60000
     """
 
+    usual_side: ClassVar[int] = 32
+
     def __init__(
         self,
         *,
@@ -230,6 +232,8 @@ class LeNet5Modern(nn.Module):
         >>> sum(p.numel() for p in LeNet5Modern().parameters())
         61706
     """
+
+    usual_side: ClassVar[int] = 32
 
     def __init__(
         self,

@@ -149,6 +149,8 @@ class ResNet(nn.Module):
         InputError: a width below 1.
     """
 
+    usual_side: ClassVar[int] = 224
+
     def __init__(
         self,
         layers: int,
@@ -286,6 +288,8 @@ class SmallResNet(ResNet):
         >>> sum(p.numel() for p in ResNet20().parameters())  # the paper's 0.27 million
         269722
     """
+
+    usual_side: ClassVar[int] = 32
 
     layers: ClassVar[int]
 
