@@ -12,7 +12,7 @@ from neuropil.data.batching import Batches
 from neuropil.data.in_memory import InMemory
 from neuropil.data.labels import as_array, described, finite
 from neuropil.data.records import DataInfo, Samples, Splits
-from neuropil.data.splitting import split
+from neuropil.data.splitting import split_beside
 from neuropil.data.tables import TargetTask, split_table
 from neuropil.data.tables_encoding import Table
 from neuropil.errors import InputError
@@ -69,24 +69,14 @@ def from_arrays(
     if _is_frame(X):
         if valid is not None or test is not None or classes is not None:
             raise InputError("of a data frame the parts and classes are found here; leave valid, test and classes out")
-        table, target = _frame_table(X, y, source)
-        return split_table(
-            table, source=source, target=target, task=task, ignore=(), categories=_category_names(X),
-            valid_fraction=valid_fraction, test_fraction=test_fraction, split_seed=split_seed,
-        )  # fmt: skip
+        return _from_frame(X, y, task, valid_fraction, test_fraction, split_seed, source)
     samples = array_samples(X, y, task=task, classes=classes, source=source)
     given: dict[str, Samples] = {
         name: array_samples(*pair, classes=classes, source=f"{source} ({name})", like=samples.info)
         for name, pair in (("valid", valid), ("test", test))
         if pair is not None
     }
-    parts = split(
-        samples,
-        valid_fraction=0.0 if "valid" in given else valid_fraction,
-        test_fraction=0.0 if "test" in given else test_fraction,
-        seed=split_seed,
-    )
-    return Splits(parts.train, given.get("valid", parts.valid), given.get("test", parts.test))
+    return split_beside(samples, given, valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed)
 
 
 def array_samples(
@@ -247,13 +237,7 @@ def from_dataset(
     for name, other in (("valid", valid), ("test", test)):
         if other is not None:
             given[name] = DatasetSamples(other, classes=classes, source=f"{source} ({name})", like=samples.info)
-    parts = split(
-        samples,
-        valid_fraction=0.0 if "valid" in given else valid_fraction,
-        test_fraction=0.0 if "test" in given else test_fraction,
-        seed=split_seed,
-    )
-    return Splits(parts.train, given.get("valid", parts.valid), given.get("test", parts.test))
+    return split_beside(samples, given, valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed)
 
 
 def array_inputs(values: Array, source: str) -> tuple[Array, Literal["images", "table", "arrays"]]:
@@ -283,6 +267,23 @@ def _scalar(target: Any) -> Any:
 
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "to_numpy")
+
+
+def _from_frame(
+    frame: Any, y: Any, task: TargetTask, valid_fraction: float, test_fraction: float, split_seed: int, source: str
+) -> Splits:
+    table, target = _frame_table(frame, y, source)
+    return split_table(
+        table,
+        source=source,
+        target=target,
+        task=task,
+        ignore=(),
+        categories=_category_names(frame),
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+    )
 
 
 def _category_names(frame: Any) -> list[str]:

@@ -20,7 +20,7 @@ from PIL import Image
 from neuropil.data.in_memory import InMemory, fit_square, rule_for
 from neuropil.data.pictures import PictureRule, view
 from neuropil.data.records import DataInfo, Samples, Splits
-from neuropil.data.splitting import split
+from neuropil.data.splitting import split_beside
 from neuropil.errors import InputError
 
 __all__ = ["is_idx_name", "labelled_idx", "open_fashion_mnist", "open_idx", "open_mnist", "read_idx"]
@@ -238,25 +238,22 @@ def _open(
         classes=classes,
         encoding=rule.to_encoding(),
     )
-    official: Samples | None = None
+    given: dict[str, Samples] = {}
     if test is not None:
         test_images, test_labels = test.read()
         if test_images.shape[1:] != own:
             raise InputError(f"{str(test.images)!r} holds pictures of another size than {str(train.images)!r}")
         known = np.unique(labels) if names is None else None
-        official = InMemory(
+        given["test"] = InMemory(
             fit_square(test_images, size, fit), _numbered(test_labels, known, len(classes), test.labels), info
         )
     else:
-        info = replace(info, notes=(f"{root!r} has no test files (t10k-…): {test_fraction:.0%} of it is the test",))
+        share = (
+            f"{test_fraction:.0%} of the training files is the test part" if test_fraction else "there is no test part"
+        )
+        info = replace(info, notes=(f"{root!r} has no test files (t10k-…), so {share}",))
     samples = InMemory(images, numbers, info)
-    parts = split(
-        samples,
-        valid_fraction=valid_fraction,
-        test_fraction=0.0 if official is not None else test_fraction,
-        seed=split_seed,
-    )
-    return parts if official is None else Splits(parts.train, parts.valid, official)
+    return split_beside(samples, given, valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed)
 
 
 def _named(labels: Array, names: tuple[str, ...] | None, path: Path) -> tuple[tuple[str, ...], Array]:

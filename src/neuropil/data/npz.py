@@ -12,7 +12,7 @@ import numpy as np
 
 from neuropil.data.arrays import array_inputs, array_samples
 from neuropil.data.records import DataInfo, Samples, Splits
-from neuropil.data.splitting import check_fractions, split
+from neuropil.data.splitting import check_fractions, split_beside
 from neuropil.data.tables import TargetTask
 from neuropil.errors import InputError
 
@@ -64,13 +64,7 @@ def open_npz(
         keys = _pair(headers, names)
         if keys is not None:
             given[part] = array_samples(*read_npz(path, keys), source=f"{root} ({part})", like=samples.info)
-    parts = split(
-        samples,
-        valid_fraction=0.0 if "valid" in given else valid_fraction,
-        test_fraction=0.0 if "test" in given else test_fraction,
-        seed=split_seed,
-    )
-    return Splits(parts.train, given.get("valid", parts.valid), given.get("test", parts.test))
+    return split_beside(samples, given, valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed)
 
 
 def labelled_npz(path: Path, info: DataInfo) -> Samples:

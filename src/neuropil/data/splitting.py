@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from neuropil.data.order import checked_seed, stream_number
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
 
-__all__ = ["check_fractions", "split", "split_indices"]
+__all__ = ["check_fractions", "split", "split_beside", "split_indices"]
 
 Array = np.ndarray[Any, Any]
 
@@ -43,6 +44,31 @@ def split(samples: Samples, *, valid_fraction: float, test_fraction: float, seed
         Subset(samples, valid) if len(valid) else None,
         Subset(samples, test) if len(test) else None,
     )
+
+
+def split_beside(
+    samples: Samples, given: Mapping[str, Samples], *, valid_fraction: float, test_fraction: float, seed: int
+) -> Splits:
+    """Draw only the parts that were not given; see `split`.
+
+    Args:
+        samples: what to draw from.
+        given: `valid` and `test` where they exist already.
+        valid_fraction: as of `split`; not used where the part is given.
+        test_fraction: likewise.
+        seed: as of `split`.
+
+    Raises:
+        InputError: as `split`.
+    """
+    check_fractions(valid_fraction, test_fraction)
+    parts = split(
+        samples,
+        valid_fraction=0.0 if "valid" in given else valid_fraction,
+        test_fraction=0.0 if "test" in given else test_fraction,
+        seed=seed,
+    )
+    return Splits(parts.train, given.get("valid", parts.valid), given.get("test", parts.test))
 
 
 def split_indices(
