@@ -29,8 +29,10 @@ def evaluate(
     from neuropil.recipes.run import load_run
 
     place = data.removeprefix("data=") if data else None
-    figures = load_run(run, weights=weights).evaluate(place).compute()
+    opened = load_run(run, weights=weights)
+    figures = opened.evaluate(place).compute()
+    part = place or f"its own {opened.own_part()} part"
     if as_json:
-        say_json({"run": str(run), "data": place, "metrics": figures})
+        say_json({"run": str(run), "data": part, "metrics": figures})
     else:
-        show_figures(f"{run} on {place or 'its test part'}", figures)
+        show_figures(f"{run} on {part}", figures)

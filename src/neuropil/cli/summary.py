@@ -33,14 +33,8 @@ def summary(model: str, *words: str, shape: str | None = None, as_json: AsJson =
     found = summarize(network, _read_shape(shape) if shape else usual_input_shape(network))
     if as_json:
         return say_json({"model": model, **asdict(found)})
-    rows = [
-        (
-            layer.name,
-            layer.kind,
-            "x".join(map(str, layer.output_shape)),
-            f"{layer.weights:,}",
-            f"{layer.multiply_adds:,}",
-        )
+    rows: list[tuple[object, ...]] = [
+        (layer.name, layer.kind, "x".join(map(str, layer.output_shape)), layer.weights, layer.multiply_adds)
         for layer in found.layers
     ]
     rows.append(("total", "", "", found.weights, found.multiply_adds))

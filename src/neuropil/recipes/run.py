@@ -62,6 +62,7 @@ class Run:
         text = signature.read_text(encoding="utf-8")
         self.signature = DataSignature.from_json(text, origin=str(signature))
         self.model, self.complaints = _trained_network(self.folder, self.recipe, self.signature, weights)
+        self._own: tuple[str, Samples] | None = None
         self.task: Task = build_task(self.recipe, self.signature)
 
     @property
@@ -132,17 +133,24 @@ class Run:
         Raises:
             InputError: the data cannot be read, or hold classes that the run does not know.
         """
-        samples = self._own_samples() if data is None else open_labelled(data, self.signature.info(data))
+        samples = self._own_samples()[1] if data is None else open_labelled(data, self.signature.info(data))
         batches: Batches | None = evaluation_batches(samples, self.signature.normalization)
         scorer = evaluate(self.model, self.task, batches) if batches is not None else None
         if scorer is None:
             raise InputError("there is nothing to evaluate on; give data=FOLDER")
         return scorer
 
-    def _own_samples(self) -> Samples:
-        data = self.recipe.section("data")
-        splits = open_source(data.pop("source"), data)
-        return splits.test or splits.valid or splits.train
+    def own_part(self) -> str:
+        """Which part of its own data the run is scored on: `test`, or `valid` or `train` where that is not there."""
+        return self._own_samples()[0]
+
+    def _own_samples(self) -> tuple[str, Samples]:
+        if self._own is None:
+            data = self.recipe.section("data")
+            splits = open_source(data.pop("source"), data)
+            parts = {"test": splits.test, "valid": splits.valid, "train": splits.train}
+            self._own = next((name, part) for name, part in parts.items() if part is not None)
+        return self._own
 
 
 def load_run(path: Path | str, *, weights: Which = "best") -> Run:

@@ -137,7 +137,8 @@ class _Watcher:
 
     def __call__(self, running: Running, report: StepReport) -> None:
         now = time.perf_counter()
-        if self.samples == 0:
+        rate = self.samples / (now - self.begun) if self.samples else 0.0
+        if self.samples == 0:  # what came before the first report was reading and planning, not training
             self.begun = self.epoch_begun = now
         self.samples += report.samples
         if report.evaluation is not None:
@@ -150,7 +151,7 @@ class _Watcher:
             min(report.epoch + (report.train_loss is None), epochs),
             epochs,
             report.loss,
-            self.samples / max(1e-9, now - self.begun),
+            rate,
             {metric: self.metrics[metric]} if metric in self.metrics else {},
         )
         if report.train_loss is not None:
