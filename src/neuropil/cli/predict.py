@@ -13,7 +13,12 @@ from neuropil.cli.output import AsJson, say, say_json, say_table
 __all__ = ["predict"]
 
 
-def predict(run: Path, *files: str, weights: Literal["best", "last"] = "best", as_json: AsJson = False) -> None:
+def predict(
+    run: Path,
+    *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    weights: Literal["best", "last"] = "best",
+    as_json: AsJson = False,
+) -> None:
     """What a run says of new files.
 
     Parameters
