@@ -1,0 +1,1 @@
+"""The competitors of each topic: `COMPETITORS` of a module names its functions `seed -> Measurement`."""
