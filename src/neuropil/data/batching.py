@@ -24,6 +24,9 @@ Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 4 << 20
 """Small batches are made together, up to this many bytes of inputs, and handed out as views."""
 
+ALIGNMENT_BYTES = 64
+"""Where a batch's memory begins: at a multiple of this, as PyTorch's own allocations do."""
+
 
 class Batches:
     """Batches of one part of the data, shuffled by (seed, epoch), augmented by (seed, epoch, position).
@@ -158,14 +161,19 @@ class Batches:
         return [
             Batch(one, answer, indices[first : first + size])
             for one, answer, first in zip(
-                torch.split(_tensor(inputs), size),
-                torch.split(_tensor(targets), size),
+                _split(inputs, size),
+                _split(targets, size),
                 range(0, len(indices), size),
                 strict=True,
             )
         ]
 
 
-def _tensor(values: Array) -> torch.Tensor:
-    """A tensor on the array's own memory, where it may be written to."""
-    return torch.from_numpy(values if values.flags.writeable else values.copy())
+def _split(values: Array, size: int) -> list[torch.Tensor]:
+    """Tensors of `size` samples each on the array's own memory, where that may be written to and is aligned.
+
+    Matrix kernels round differently by the alignment of their inputs, and that would depend on where the allocator
+    put the array and on which batch a resumed run began with; so every batch begins at a multiple of 64 bytes.
+    """
+    pieces = torch.from_numpy(values if values.flags.writeable else values.copy()).split(size)
+    return [piece if piece.data_ptr() % ALIGNMENT_BYTES == 0 else piece.clone() for piece in pieces]
