@@ -42,8 +42,6 @@ def of_pair(row: Row, ours: float, peer: float) -> float:
     """
     if row.kind == "ours":
         return ours
-    if row.kind == "ours - peer":
-        return ours - peer
     over, under = (ours, peer) if row.kind == "ours / peer" else (peer, ours)
     if math.isinf(over) and math.isinf(under):
         return 1.0

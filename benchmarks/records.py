@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 __all__ = ["Duel", "Measurement", "Pair", "Result", "Row", "Topic"]
 
-Kind = Literal["ours / peer", "peer / ours", "ours - peer", "ours"]
+Kind = Literal["ours / peer", "peer / ours", "ours"]
 
 
 @dataclass(frozen=True, slots=True)

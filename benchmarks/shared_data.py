@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,7 @@ def missing_mnist() -> str | None:
 
 
 def transforms() -> Any:
-    """torchvision's transforms, also where its compiled part does not fit."""
+    """The transforms of torchvision, also where its compiled part does not fit."""
     sys.path.append(str(REPOSITORY / "tests"))
-    from oracle_shim import torchvision
-    from torchvision import transforms as found
-
-    del torchvision
-    return found
+    import_module("oracle_shim")
+    return import_module("torchvision.transforms")

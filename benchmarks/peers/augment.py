@@ -94,7 +94,7 @@ class OneByOne(Dataset[tuple[Tensor, int]]):
 
 
 def loader(workers: int, seed: int) -> Measurement:
-    """torch's `DataLoader` over torchvision's transforms."""
+    """The `DataLoader` of torch over torchvision's transforms."""
     from benchmarks.shared_data import transforms
 
     torch.manual_seed(seed)

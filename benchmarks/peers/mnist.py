@@ -51,9 +51,8 @@ def neuropil(seed: int) -> Measurement:
         words = (f"data.root={_root()}", f"seed={seed}")
         run = toolkit.train("mnist-fast", *words, runs=runs, progress=False)
         cold = seconds_since_start()
-        results = json.loads((run.path / "results.json").read_text(encoding="utf-8"))
-        timing = json.loads((run.path / "timing.json").read_text(encoding="utf-8"))
-    accuracy = results["test"]["accuracy"]
+        timing = json.loads((run.folder.path / "timing.json").read_text(encoding="utf-8"))
+        accuracy = run.results["test"]["accuracy"]
     return _measured(accuracy >= GOAL, timing["training_seconds"], cold, accuracy=accuracy)
 
 
@@ -96,7 +95,7 @@ class InMemory:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         count = len(self.inputs)
         order = torch.randperm(count) if self.shuffle else torch.arange(count)
-        for chosen in order.split(self.batch):
+        for chosen in torch.split(order, self.batch):
             yield self.inputs.index_select(0, chosen), self.targets.index_select(0, chosen)
 
 
@@ -111,8 +110,8 @@ def _loaders(tuned: bool) -> tuple[Loader, Loader]:
         known = transforms()
         transform = known.Compose([known.ToTensor(), known.Normalize((MEAN,), (STD,))])
     for part, batch, shuffle in names:
-        images = read_idx(next(_root().glob(f"{part}-images*")))
-        classes = read_idx(next(_root().glob(f"{part}-labels*")))
+        images = read_idx(next(_root().glob(f"{part}-images*")), axes=3)
+        classes = read_idx(next(_root().glob(f"{part}-labels*")), axes=1)
         if transform is None:
             loaders.append(InMemory(images, classes, batch, shuffle))
         else:

@@ -60,7 +60,7 @@ def by_hand(
     """The loop of a careful user; one `None` an epoch."""
     model.train()
     while True:
-        for chosen in order(len(inputs)).split(BATCH):
+        for chosen in torch.split(order(len(inputs)), BATCH):
             optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(model(inputs.index_select(0, chosen)), targets.index_select(0, chosen))
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,57 @@
+"""`python -m benchmarks [TOPIC] [--pairs N] [--readme]`: run the topics, print and keep their tables."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.intervals import summarize_pairs
+from benchmarks.machine import ceilings, describe_machine
+from benchmarks.pairing import Session
+from benchmarks.records import Topic
+from benchmarks.tables import describe_topic, read_results, rewrite_readme, table, write_result
+from benchmarks.topics import TOPICS, topic
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def run_topic(chosen: Topic, pairs: int | None) -> dict[str, Any] | None:
+    """Run one topic; `None` where it cannot run here."""
+    if (reason := chosen.missing()) is not None:
+        print(f"{chosen.name} is left out: {reason}", file=sys.stderr)
+        return None
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    machine = {**describe_machine(), "ceilings": ceilings(), "date": today}
+    session = Session(lambda line: print(line, file=sys.stderr, flush=True))
+    duels = []
+    for duel in chosen.duels:
+        print(f"{chosen.name}: {duel.ours} beside {duel.peer}", file=sys.stderr, flush=True)
+        found = session.duel(chosen.name, duel, pairs)
+        duels.append((duel, found, [summarize_pairs(row, found) for row in duel.rows]))
+    return describe_topic(chosen, duels, machine)
+
+
+def main() -> None:
+    """Read the words and do it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed, side by side with others.")
+    parser.add_argument("only", nargs="?", choices=TOPICS, help="one topic; all where left out")
+    parser.add_argument("--pairs", type=int, help="pairs of runs, in place of each comparison's own number")
+    parser.add_argument("--readme", action="store_true", help="run nothing: write kept results into README.md")
+    words = parser.parse_args()
+    if words.pairs is not None and words.pairs < 1:
+        parser.error(f"--pairs is {words.pairs}; give 1 or more")
+    if words.readme:
+        rewrite_readme(README, read_results(TOPICS))
+        return
+    for name in [words.only] if words.only else TOPICS:
+        description = run_topic(topic(name), words.pairs)
+        if description is not None:
+            write_result(description)
+            print(table(description), flush=True)
+
+
+if __name__ == "__main__":
+    main()
