@@ -90,25 +90,24 @@ def table(description: Mapping[str, Any]) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    unit = f" {row['unit']}"
     sign = "≥" if row["better"] == "high" else "≤"
-    after = " ×" if "/" in row["kind"] else unit
-    target = "" if row["target"] is None else f"{sign} {row['target']:g}{after}"
+    unit = str(row["unit"])
+    after = "×" if "/" in row["kind"] else unit
+    target = "" if row["target"] is None else f"{sign} {row['target']:g} {after}"
     met = {True: "yes", False: "**no**", None: ""}[row["met"]]
     interval = f"{_number(row['low'])} to {_number(row['high'])}"
     noisy = f" ({row['noisy_pairs']} on a busy machine)" if row["noisy_pairs"] else ""
-    cells = [row["what"], _number(row["ours"]) + unit, _number(row["peer"]) + unit]
-    cells += [f"{_number(row['value'])}{after}", interval, target, met, f"{row['pairs']}{noisy}"]
+    cells = [row["what"], _number(row["ours"], unit), _number(row["peer"], unit)]
+    cells += [_number(row["value"], after), interval, target, met, f"{row['pairs']}{noisy}"]
     return f"| {' | '.join(cells)} |"
 
 
-def _number(value: float | str) -> str:
+def _number(value: float | str, unit: str = "") -> str:
+    """Three digits that count, at most four behind the point."""
     if isinstance(value, str) or math.isinf(value):
         return NEVER
-    if value == 0:
-        return "0"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, 4)}f}"
+    places = 0 if value == 0 else min(4, max(0, 2 - math.floor(math.log10(abs(value)))))
+    return f"{value:,.{places}f} {unit}".rstrip()
 
 
 def _machine(machine: Mapping[str, Any]) -> str:

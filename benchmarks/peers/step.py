@@ -29,7 +29,7 @@ from neuropil.training.signals import StopSignals
 from neuropil.training.speed import Placement, SpeedPlan
 from neuropil.training.stepping import Ingredients
 
-__all__ = ["COMPETITORS", "by_hand", "layers", "problem"]
+__all__ = ["COMPETITORS", "by_hand", "layers", "prepared", "problem"]
 
 SIZES = {"64": (64, 64, 64, 10), "784": (784, 128, 64, 10)}
 BATCH, SAMPLES, TIMED_EPOCHS, LR = 64, 25_600, 10, 1e-3
@@ -88,35 +88,41 @@ def _measured(weights: int, rule: object, outcome: float, cold: float, seconds: 
     )
 
 
-def neuropil(shape: str, seed: int) -> Measurement:
-    """`fit` with all that it watches over."""
-    sizes = SIZES[shape]
-    inputs, targets = problem(sizes, seed)
+def prepared(sizes: tuple[int, ...], inputs: Tensor, targets: Tensor, seed: int) -> Ingredients:
+    """What `fit` needs: our perceptron with the weights of `layers`, our Adam, our batches."""
     info = DataInfo("random numbers", "table", "classes", (sizes[0],), CLASSES)
     model = MODELS.build("perceptron", in_features=sizes[0], hidden=sizes[1:-1], num_classes=sizes[-1])
     with torch.no_grad():
         for ours, theirs in zip(model.parameters(), layers(sizes, seed).parameters(), strict=True):
             ours.copy_(theirs)
-    optimizer = RULES.build("adam", model.parameters(), lr=LR)
-    ingredients = Ingredients(
+    return Ingredients(
         model=model,
         task=Classification(CLASSES),
         train=Batches(InMemory(inputs.numpy(), targets.numpy(), info), batch_size=BATCH, seed=seed),
-        optimizer=optimizer,
+        optimizer=RULES.build("adam", model.parameters(), lr=LR),
         schedule=SCHEDULES.build("constant"),
         speed=SpeedPlan(Placement()),
     )
+
+
+def neuropil(shape: str, seed: int) -> Measurement:
+    """`fit` with all that it watches over."""
+    inputs, targets = problem(SIZES[shape], seed)
+    ingredients = prepared(SIZES[shape], inputs, targets, seed)
+    model = ingredients.model
     per_epoch = SAMPLES // BATCH
     plan = TrainingPlan(epochs=TIMED_EPOCHS + 2, clip_norm=1.0)
     with TemporaryDirectory() as folder, StopSignals() as stop:
-        for report in fit(ingredients, plan, run=RunFolder(Path(folder)), stop=stop):
+        run = RunFolder(Path(folder))
+        for report in fit(ingredients, plan, run=run, stop=stop):
             if report.step == per_epoch:
                 cold, outcome = seconds_since_start(), _loss(model, inputs, targets)
                 begin = time.perf_counter()
             elif report.step == (1 + TIMED_EPOCHS) * per_epoch:
                 seconds = time.perf_counter() - begin
                 break
-    return _measured(_weights(model), optimizer, outcome, cold, seconds)
+        run.close()
+    return _measured(_weights(model), ingredients.optimizer, outcome, cold, seconds)
 
 
 def hand_written(shape: str, fused: bool, seed: int) -> Measurement:
