@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from training.workshop import everything, ingredients, run_to_end
 
 from neuropil.training.loop import fit
 from neuropil.training.plan import TrainingPlan
 from neuropil.training.run_folder import RunFolder
 from neuropil.training.signals import StopSignals
+from training.workshop import everything, ingredients, run_to_end
 
 PLAN = {"epochs": 3, "clip_norm": 1.0, "save_every_seconds": 1e9}
 # 10 batches an epoch; with 3 accumulated, steps end after batches 3, 6, 9 and 10
@@ -109,9 +109,8 @@ def test_many_interruptions(schedule: str, tmp_path: Path) -> None:
     folder.mkdir()
     for _ in range(20):
         run, stop = RunFolder(folder), StopSignals()
-        taken = 0
-        for report in fit(ingredients(schedule=schedule), plan, run=run, stop=stop):
-            taken += 1
+        reports = fit(ingredients(schedule=schedule), plan, run=run, stop=stop)
+        for taken, report in enumerate(reports, 1):
             if taken == 4:
                 stop.requested = 2
         run.close()

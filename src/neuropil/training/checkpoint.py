@@ -3,9 +3,9 @@
     step-00000120/  model.safetensors  state.safetensors  [averaged.safetensors]  state.json
     best-00000080/  model.safetensors  state.json
 
-`state.json` holds every other state in plain JSON, and the size and SHA-256 of each file beside it. Nothing is ever
-overwritten in place: at any moment, also after a kill or a power cut, the newest folder that verifies is a whole one.
-The links `last` and `best` are for people; programs go by the folders themselves.
+`state.json` holds every other state in plain JSON, the size and SHA-256 of each file beside it, and its own SHA-256.
+Nothing is ever overwritten in place: at any moment, also after a kill or a power cut, the newest folder that verifies
+is a whole one. The links `last` and `best` are for people; programs go by the folders themselves.
 """
 
 from __future__ import annotations
@@ -41,11 +41,12 @@ __all__ = [
 FORMAT = 1
 """The version of the layout; a newer one is refused, an older one is read for ever."""
 
-_FOLDER = re.compile(r"(step|best)-(\d{8,})(?:-(\d+))?")
-_TEMPORARY = re.compile(r"(step|best)-[\d-]+\.tmp-\d+|\.(last|best)\.\d+\.tmp")
-
 Kind = Literal["step", "best"]
 """A `step` checkpoint holds all that resuming needs, a `best` one the weights for use alone."""
+
+_KINDS: tuple[Kind, ...] = ("step", "best")
+_FOLDER = re.compile(r"(step|best)-(\d{8,})(?:-(\d+))?")
+_TEMPORARY = re.compile(r"(step|best)-[\d-]+\.tmp-\d+|\.(last|best)\.\d+\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,16 @@ def save_checkpoint(
     """
     temporary = root / f"{kind}-{step:08d}.tmp-{os.getpid()}"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        if not root.is_dir():
+            root.mkdir(parents=True, exist_ok=True)
+            sync_directory(root.parent)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         files = {}
         for stem, named in tensors.items():
-            content = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()})
-            files[f"{stem}.safetensors"] = _write(temporary / f"{stem}.safetensors", content)
+            files[f"{stem}.safetensors"] = _write(temporary / f"{stem}.safetensors", _to_bytes(named))
         document = {"format": FORMAT, "step": step, "files": files, "state": dict(state)}
+        document["sha256"] = _fingerprint(document)
         _write(temporary / "state.json", json.dumps(document, indent=1).encode())
         sync_directory(temporary)
         final = _free_name(root, kind, step)
@@ -100,6 +103,23 @@ def save_checkpoint(
         ) from error
     _link(root / ("last" if kind == "step" else "best"), final.name)
     return final
+
+
+def _to_bytes(named: Mapping[str, Tensor]) -> bytes:
+    """One safetensors file; a tensor that shares its memory with an earlier one (tied weights) is written again."""
+    ready: dict[str, Tensor] = {}
+    memories: set[int] = set()
+    for name, tensor in named.items():
+        plain = tensor.detach().cpu().contiguous()
+        memory = plain.untyped_storage().data_ptr()
+        ready[name] = plain.clone() if memory in memories else plain
+        memories.add(memory)
+    return safetensors.save(ready)
+
+
+def _fingerprint(document: Mapping[str, Any]) -> str:
+    """The SHA-256 of a document's values, however the file spaces them."""
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> dict[str, Any]:
@@ -130,28 +150,42 @@ def _link(link: Path, target: str) -> None:
 
 def checkpoint_folders(root: Path, kind: Kind = "step") -> list[Path]:
     """The checkpoint folders of a run, oldest first; unfinished ones are not among them."""
-    if not root.is_dir():
-        return []
+    return [folder for _, _, folder in _numbered(root, kind)] if root.is_dir() else []
+
+
+def _numbered(root: Path, kind: Kind) -> list[tuple[int, int, Path]]:
+    """The checkpoint folders of a run with their step and their number among those of the step, oldest first."""
     found = []
     for entry in root.iterdir():
         match = _FOLDER.fullmatch(entry.name)
         if match and match[1] == kind and not entry.is_symlink():
             found.append((int(match[2]), int(match[3] or 0), entry))
-    return [entry for _, _, entry in sorted(found)]
+    return sorted(found)
 
 
-def tidy_checkpoints(root: Path, *, keep: int) -> None:
-    """Remove what a killed run left unfinished, and all but the newest `keep` checkpoints of each kind."""
-    if not root.is_dir():
-        return
-    for entry in root.iterdir():
-        if _TEMPORARY.fullmatch(entry.name):
+def tidy_checkpoints(root: Path, *, keep: int | None = None, newest: int | None = None) -> None:
+    """Remove what a killed run left unfinished, and checkpoints that are no longer needed; never fails.
+
+    Args:
+        root: the folder of all checkpoints of a run.
+        keep: newest checkpoints of each kind to keep; all by default.
+        newest: the step that was just saved; checkpoints of later steps, which were passed over as damaged when the
+            run went on from an earlier one, are removed and not counted.
+    """
+    with contextlib.suppress(OSError):
+        for entry in root.iterdir():
+            if not _TEMPORARY.fullmatch(entry.name):
+                continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-    for folder in (*checkpoint_folders(root)[:-keep], *checkpoint_folders(root, "best")[:-keep]):
-        shutil.rmtree(folder, ignore_errors=True)
+        for kind in _KINDS:
+            numbered = _numbered(root, kind)
+            passed_over = [one for one in numbered if newest is not None and one[0] > newest]
+            valid = numbered[: len(numbered) - len(passed_over)]
+            for _, _, folder in passed_over if keep is None else [*passed_over, *valid[:-keep]]:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_checkpoint(folder: Path, *, only: Iterable[str] | None = None) -> Checkpoint:
@@ -167,11 +201,15 @@ def load_checkpoint(folder: Path, *, only: Iterable[str] | None = None) -> Check
     try:
         document = json.loads((folder / "state.json").read_bytes())
         version, files, state = document["format"], document["files"], document["state"]
+        if not isinstance(version, int):
+            raise CheckpointError(f"the checkpoint {folder.name!r} is damaged: its format is {version!r}, not a number")
         if version > FORMAT:
             raise CheckpointError(
                 f"the checkpoint {folder.name!r} has format {version}, this version reads up to {FORMAT}: "
                 "use a newer Neuropil"
             )
+        if document.pop("sha256") != _fingerprint(document) or not isinstance(state, dict):
+            raise CheckpointError(f"the checkpoint {folder.name!r} is damaged: state.json is not as it was written")
         tensors = {}
         for name, record in files.items():
             stem = name.removesuffix(".safetensors")
@@ -187,7 +225,7 @@ def load_checkpoint(folder: Path, *, only: Iterable[str] | None = None) -> Check
         raise
     except FileNotFoundError as error:
         raise CheckpointError(f"the checkpoint {folder.name!r} lacks {Path(error.filename).name}") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"the checkpoint {folder.name!r} is damaged: {error}") from error
     return Checkpoint(folder, state, tensors)
 

@@ -100,7 +100,7 @@ class _Loop:
             report = None
             if not self.progress.evaluation_due:
                 for report in self._steps_of_epoch():
-                    if report.step == self.total_steps or self.progress.evaluation_due:
+                    if self._at_evaluation():
                         break
                     if self._interrupted():
                         yield self._leave(report)
@@ -115,6 +115,9 @@ class _Loop:
                 yield self._leave(evaluated)
                 return
             yield evaluated
+
+    def _at_evaluation(self) -> bool:
+        return self.progress.evaluation_due
 
     def _steps_of_epoch(self) -> Iterator[StepReport]:
         """The remaining steps of the current epoch; sets `evaluation_due` at its end."""
@@ -136,6 +139,8 @@ class _Loop:
             if at_end:
                 progress.epoch, progress.batch, progress.evaluation_due = progress.epoch + 1, 0, True
                 report = replace(report, epoch=progress.epoch)
+            elif report.step >= self.total_steps:
+                progress.evaluation_due = True
             elif self._save_due():
                 self._save()
             yield report
@@ -192,7 +197,8 @@ class _Loop:
         value = metrics[name]
         self.ingredients.schedule.observe(value)
         sign = 1 if mode == "max" else -1
-        is_best = progress.best_value is None or sign * value > sign * progress.best_value
+        best = -math.inf if progress.best_value is None else sign * progress.best_value
+        is_best = sign * value > best
         if is_best:
             progress.best_value, progress.best_step, progress.epochs_without_gain = value, progress.step, 0
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self._weights_for_use().items()}
@@ -227,7 +233,7 @@ class _Loop:
     def restore(self) -> None:
         """Go on from the newest good checkpoint, or from the start."""
         if self.run is not None:
-            tidy_checkpoints(self.run.checkpoints, keep=self.plan.keep_checkpoints)
+            tidy_checkpoints(self.run.checkpoints)
             checkpoint, complaints = newest_checkpoint(self.run.checkpoints)
             for complaint in complaints:
                 self.tell(f"{complaint}; the one before it is used")
@@ -242,7 +248,7 @@ class _Loop:
 
     def _remember_safe_weights(self) -> None:
         """Keep a copy for rollbacks: at the start and after each epoch, so that it does not hang on the clock."""
-        if self.plan.non_finite == "rollback":
+        if self.plan.non_finite == "rollback" and self._broken_tensor() is None:
             self.state.safe = take_weights(self.state).copy()
 
     def _save_due(self) -> bool:
@@ -256,9 +262,11 @@ class _Loop:
     def _save(self) -> None:
         if self.run is None:
             return
-        if not all_finite([t for t in self.model.state_dict().values() if t.is_floating_point()]):
+        if (broken := self._broken_tensor()) is not None:
+            if self.plan.non_finite == "rollback" and self.progress.ending is None and not self._interrupted():
+                return  # the next step finds it and goes back
             raise NonFiniteError(
-                f"step {self.progress.step}: the weights are not finite, so they are not saved; the last checkpoint is "
+                f"step {self.progress.step}: {broken!r} is not finite, so nothing is saved; the last checkpoint is "
                 "untouched: try a smaller optimizer.lr or training.clip_norm=1"
             )
         root, progress = self.run.checkpoints, self.progress
@@ -268,8 +276,13 @@ class _Loop:
             self.best_weights = None
         tensors, state = describe_state(self.state, self.run.synced_log_size())
         save_checkpoint(root, progress.step, tensors, state)
-        tidy_checkpoints(root, keep=self.plan.keep_checkpoints)
+        tidy_checkpoints(root, keep=self.plan.keep_checkpoints, newest=progress.step)
         self.saved_at = time.monotonic()
+
+    def _broken_tensor(self) -> str | None:
+        """The first weight or buffer that is not finite."""
+        tensors = self.model.state_dict().items()
+        return next((name for name, t in tensors if t.is_floating_point() and not all_finite([t])), None)
 
     # --- leaving ---------------------------------------------------------------------------------
 

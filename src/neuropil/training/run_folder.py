@@ -5,6 +5,7 @@ runs/<task>/<name>-N/  recipe.toml  environment.json  metrics.jsonl  results.csv
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from neuropil.errors import InputError, NeuropilError
-from neuropil.files import write_atomic
+from neuropil.files import sync_directory, write_atomic
 
 __all__ = ["RunFolder"]
 
@@ -62,6 +63,7 @@ class RunFolder:
                     break
                 except FileExistsError:
                     number += 1
+            sync_directory(parent)
         except OSError as error:
             raise InputError(
                 f"a run folder cannot be made in {str(parent)!r}: {error.strerror}; give a folder that can be written "
@@ -84,7 +86,12 @@ class RunFolder:
             import fcntl
         except ImportError:  # systems without flock run without the guard
             return
-        handle = (self.path / ".lock").open("ab")
+        try:
+            handle = (self.path / ".lock").open("ab")
+        except OSError as error:
+            raise NeuropilError(
+                f"{str(self.path)!r} cannot be written to: {error.strerror}; change its rights"
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -96,7 +103,8 @@ class RunFolder:
         """Give the lock and the open files back."""
         for handle in (self._metrics, self._lock):
             if handle is not None:
-                handle.close()
+                with contextlib.suppress(OSError):  # of a full disk `log` has told already
+                    handle.close()
         self._metrics = self._lock = None
 
     def write(self, name: str, content: bytes | str, *, durable: bool = True) -> Path:
@@ -126,21 +134,38 @@ class RunFolder:
             self._metrics.write(json.dumps(finite, allow_nan=False).encode() + b"\n")
             self._metrics.flush()
         except OSError as error:
-            raise NeuropilError(f"metrics of {str(self.path)!r} could not be written: {error.strerror}") from error
+            raise self._log_error(error) from error
 
     def synced_log_size(self) -> int:
-        """Force the log to the disk; its size in bytes, to which a resumed run cuts it back."""
-        if self._metrics is None:
-            path = self.path / "metrics.jsonl"
-            return path.stat().st_size if path.exists() else 0
-        os.fsync(self._metrics.fileno())
-        return self._metrics.tell()
+        """Force the log to the disk; its size in bytes, to which a resumed run cuts it back.
+
+        Raises:
+            NeuropilError: the disk refused.
+        """
+        try:
+            if self._metrics is None:
+                path = self.path / "metrics.jsonl"
+                return path.stat().st_size if path.exists() else 0
+            os.fsync(self._metrics.fileno())
+            return self._metrics.tell()
+        except OSError as error:
+            raise self._log_error(error) from error
 
     def cut_log(self, size: int) -> None:
-        """Drop what was logged after the checkpoint that a resumed run starts from."""
+        """Drop what was logged after the checkpoint that a resumed run starts from.
+
+        Raises:
+            NeuropilError: the disk refused.
+        """
         path = self.path / "metrics.jsonl"
-        if path.exists() and path.stat().st_size > size:
-            os.truncate(path, size)
+        try:
+            if path.exists() and path.stat().st_size > size:
+                os.truncate(path, size)
+        except OSError as error:
+            raise self._log_error(error) from error
+
+    def _log_error(self, error: OSError) -> NeuropilError:
+        return NeuropilError(f"metrics of {str(self.path)!r} could not be written: {error.strerror}; free some space")
 
     def history(self) -> list[dict[str, Any]]:
         """All rows of the log, oldest first; a last line that a kill cut short is left out."""

@@ -149,7 +149,7 @@ def restore_state(checkpoint: Checkpoint, run: RunState) -> int:
             stems = [stem for stem in tensors if stem.startswith("safe-")]
             run.safe = Weights({stem.removeprefix("safe-"): tensors[stem] for stem in stems}, state["safe_optimizer"])
         return int(state["log_bytes"])
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(f"the checkpoint {checkpoint.folder.name!r} is not of this run: {error}") from error
 
 

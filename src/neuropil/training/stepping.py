@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -160,14 +161,23 @@ class Stepper:
             )
         else:
             torch.set_rng_state(generator)
-            cause = culprit(
-                self.state.model, self.placement.place(group[0]), lambda: self._loss(group[0], first=True, share=1.0)
-            )
             raise NonFiniteError(
-                f"step {progress.step}, epoch {progress.epoch + 1}: {what}; {cause}; checkpoints are untouched: try a "
-                "smaller optimizer.lr or training.clip_norm=1"
+                f"step {progress.step}, epoch {progress.epoch + 1}: {what}; {self._cause(group)}; checkpoints "
+                "are untouched: try a smaller optimizer.lr or training.clip_norm=1"
             )
         self.state.optimizer.zero_grad(set_to_none=True)
+
+    def _cause(self, group: Sequence[BatchLike]) -> str:
+        """What made the first number that is not finite; each batch of the step is run again, without compiling."""
+        self.forward = self.state.model
+        for number, batch in enumerate(group):
+            self.state.optimizer.zero_grad(set_to_none=True)
+            found = culprit(
+                self.state.model, batch, partial(self._loss, batch, first=number == 0, share=1 / len(group))
+            )
+            if found is not None:
+                return found
+        return "every batch's own gradient is finite, so their sum or its norm is too large for its type"
 
     def _roll_back(self) -> None:
         if self.state.safe is not None:

@@ -25,12 +25,19 @@ def pack(state: Any, tensors: dict[str, Tensor], place: str = "state") -> Any:
         place: the name that stands before each tensor's own.
 
     Raises:
-        CheckpointError: a value of another type.
+        CheckpointError: a value or a key of another type.
     """
     if isinstance(state, Tensor):
+        while place in tensors:  # {"a.b": ...} beside {"a": {"b": ...}}
+            place += "~"
         tensors[place] = state.detach().contiguous()
         return {"$tensor": place}
     if isinstance(state, Mapping):
+        for key in state:
+            if not (key is None or isinstance(key, bool | int | float | str)):
+                raise CheckpointError(
+                    f"{place} has the key {key!r}, which a checkpoint cannot hold; use text or numbers"
+                )
         pairs = [[key, pack(value, tensors, f"{place}.{key}")] for key, value in state.items()]
         plain = all(isinstance(key, str) and not key.startswith("$") for key, _ in pairs)
         return dict(pairs) if plain else {"$pairs": pairs}
