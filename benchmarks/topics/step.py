@@ -20,7 +20,7 @@ def _duels(shape: str, words: str) -> list[Duel]:
 
     def duel(peer: str, beside: str, target: float | None, pairs: int = 15) -> Duel:
         rows = [row(beside, target), cold(beside)]
-        return Duel(ours=f"neuropil-{shape}", peer=f"{peer}-{shape}", rows=rows, pairs=pairs, outcome_within=0.05)
+        return Duel(ours=f"neuropil-{shape}", peer=f"{peer}-{shape}", rows=rows, pairs=pairs, outcome_within=0.10)
 
     return [
         duel("torch", "a hand-written loop", LIMIT),
@@ -38,7 +38,7 @@ TOPIC = Topic(
         "checkpoints on. The hand-written loop has none of these: permuted index, `index_select`, forward, loss, "
         "backward, step.",
         "Whole epochs count, 10 after one to warm up, with all that happens in and between them. Both sides start "
-        "from the same weights; the loss over all samples after the first epoch must agree within 5 %.",
+        "from the same weights; the loss over all samples after the first epoch must agree within 10 % (order and clipping differ).",
     ),
     duels=(*_duels("64", "64-64-64-10"), *_duels("784", "784-128-64-10")),
 )
