@@ -29,8 +29,9 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     """
     names = list(allowed)
     close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.55)
+    close = close or [name for name in names if given and given.lower() in name][:3]
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {' or '.join(map(repr, close))}?"
     return f"allowed: {', '.join(names)}" if names else "none is allowed here"
 
 
@@ -90,7 +91,7 @@ class Catalogue:
         return builder(*args, **checked_options(builder, options, where=where, supplied=positional))
 
     def _entry(self, name: str) -> tuple[str, str]:
-        if name not in self._entries:
+        if not isinstance(name, str) or name not in self._entries:
             raise InputError(f"no {self.kind} is named {name!r}; {nearest(str(name), self._entries)}")
         return self._entries[name]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,9 +28,10 @@ from neuropil.optim.averaging import WeightAverage
 from neuropil.optim.groups import parameter_groups
 from neuropil.optim.penalties import Penalty
 from neuropil.optim.schedules import Schedule
-from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.in_memory import refuse_in_memory
+from neuropil.recipes.recipe import MAIN_KEYS, Recipe
 from neuropil.recipes.signature import DataSignature, sign_data
-from neuropil.registry import checked_options
+from neuropil.registry import Catalogue, checked_options
 from neuropil.tasks import TASKS
 from neuropil.training.plan import TrainingPlan
 from neuropil.transfer.loading import load_weights
@@ -127,14 +129,11 @@ class Assembly:
 
     def make_schedule(self) -> Schedule:
         """The recipe's learning-rate schedule, constant by default."""
-        options = self.recipe.section("schedule")
-        schedule: Schedule = SCHEDULES.build(options.pop("name", "constant"), **options)
-        return schedule
+        return _make_schedule(self.recipe)
 
     def make_penalty(self) -> Penalty | None:
         """The L1 and L2 terms of the loss, if the recipe has any."""
-        options = self.recipe.section("penalty")
-        return Penalty(**options) if options else None
+        return _make_penalty(self.recipe)
 
     def make_average(self, model: nn.Module) -> WeightAverage | None:
         """The moving average of the weights, if the plan has one."""
@@ -151,45 +150,73 @@ def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
     Raises:
         InputError: the first thing that is wrong, with the nearest right one.
     """
-    data = recipe.section("data")
+    source, data = _named(recipe, "data")
     if data_given:
         pass
-    elif "source" not in data:
+    elif source is None:
         raise InputError("the recipe names no data; give a built-in set (data=digits) or a path (data=./photos)")
     else:
-        check_source(data.pop("source"), data)
-    model = recipe.section("model")
-    if "name" not in model:
+        refuse_in_memory(recipe, "name others with data=NAME or data=PATH")
+        check_source(source, data)
+    name, model = _named(recipe, "model")
+    if name is None:
         raise InputError(
             "the recipe names no network; give one, for example model=resnet18 (`neuropil models` lists all)"
         )
-    _check("model", MODELS.builder(name := model.pop("name")), model, name, (*FROM_DATA, "weights"))
-    task = recipe.section("task")
-    if "name" in task:
-        _check("task", TASKS.builder(name := task.pop("name")), task, name, ("classes", "targets", "mean", "scale"))
-    optimizer = recipe.section("optimizer")
-    if optimizer.get("lr") == "auto":
-        del optimizer["lr"]
-    _check("optimizer", RULES.builder(name := optimizer.pop("name", "adam")), optimizer, name, ("params",))
-    schedule = recipe.section("schedule")
-    _check("schedule", SCHEDULES.builder(name := schedule.pop("name", "constant")), schedule, name, ())
+    if not isinstance(weights := model.pop("weights", ""), str):
+        raise InputError(f"model.weights must be the path of a file, but {weights!r} was given")
+    _check(MODELS, name, model, FROM_DATA)
+    name, task = _named(recipe, "task")
+    if name is not None:
+        _check(TASKS, name, task, ("classes", "targets", "mean", "scale"))
+    _check_rule(recipe)
+    _make_schedule(recipe)
     for part in recipe.augment:
         if not isinstance(part.get("name"), str):
             raise InputError(
                 f"an augmentation needs a name, but {part!r} was given; allowed: {', '.join(AUGMENTATIONS)}"
             )
-        _check("augmentation", AUGMENTATIONS.builder(name := part.pop("name")), part, name, ())
-    checked_options(Penalty, recipe.section("penalty"), where="[penalty]")
+        AUGMENTATIONS.build(part.pop("name"), **part)
+    _make_penalty(recipe)
     batch_options(recipe)
     speed_options(recipe).chosen_device()
     training_plan(recipe)
 
 
-def _check(
-    kind: str, builder: Callable[..., Any], options: Mapping[str, Any], name: str, supplied: tuple[str, ...]
-) -> None:
-    allowed = {key: value for key, value in options.items() if not (kind == "model" and key == "weights")}
-    checked_options(builder, allowed, where=f"{kind} {name!r}", supplied=supplied)
+def _named(recipe: Recipe, section: str) -> tuple[str | None, dict[str, Any]]:
+    """The name that a section holds, if any, and its other values."""
+    options = recipe.section(section)
+    name = options.pop(MAIN_KEYS[section], None)
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"{section}.{MAIN_KEYS[section]} must be one name, but {name!r} was given")
+    return name, options
+
+
+def _check(catalogue: Catalogue, name: str, options: Mapping[str, Any], supplied: tuple[str, ...]) -> None:
+    checked_options(catalogue.builder(name), options, where=f"{catalogue.kind} {name!r}", supplied=supplied)
+
+
+def _check_rule(recipe: Recipe) -> None:
+    """Build the rule for a single weight, so that its own checks speak before data are read."""
+    name, options = _named(recipe, "optimizer")
+    name = name or "adam"
+    if options.get("lr") == "auto":
+        del options["lr"]
+    weight_decay = options.get("weight_decay", 0.0)
+    _check(RULES, name, options, ("params",))
+    options.pop("weight_decay", None)
+    RULES.build(name, parameter_groups(nn.Linear(1, 1), weight_decay=weight_decay), **options)
+
+
+def _make_schedule(recipe: Recipe) -> Schedule:
+    name, options = _named(recipe, "schedule")
+    schedule: Schedule = SCHEDULES.build(name or "constant", **options)
+    return schedule
+
+
+def _make_penalty(recipe: Recipe) -> Penalty | None:
+    options = recipe.section("penalty")
+    return Penalty(**checked_options(Penalty, options, where="[penalty]")) if options else None
 
 
 def batch_options(recipe: Recipe) -> BatchOptions:
@@ -213,12 +240,15 @@ def training_plan(recipe: Recipe) -> TrainingPlan:
     return TrainingPlan(**options)
 
 
-def assemble(recipe: Recipe, splits: Splits | None = None) -> Assembly:
+def assemble(
+    recipe: Recipe, splits: Splits | None = None, *, tell: Callable[[str], None] = lambda sentence: None
+) -> Assembly:
     """Check a recipe, open its data, and build network and task from its seed.
 
     Args:
         recipe: names and options.
         splits: data in memory, in place of the recipe's source.
+        tell: gets sentences for the reader.
 
     Raises:
         InputError: something in the recipe or the data cannot be used.
@@ -241,7 +271,7 @@ def assemble(recipe: Recipe, splits: Splits | None = None) -> Assembly:
         train=_training_batches(recipe, splits.train, normalization, options, size),
         valid=evaluation_batches(splits.valid, normalization, options),
         test=evaluation_batches(splits.test, normalization, options),
-        model=build_network(recipe, signature),
+        model=build_network(recipe, signature, tell=tell),
         task=task,
         plan=training_plan(recipe),
     )
@@ -275,11 +305,18 @@ def evaluation_batches(
     return Batches(samples, batch_size=256, seed=0, shuffle=False, workers=workers, normalize=normalization)
 
 
-def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
-    """The recipe's network for data of this signature, its weights drawn from the recipe's seed.
+def build_network(
+    recipe: Recipe, signature: DataSignature, *, tell: Callable[[str], None] = lambda sentence: None
+) -> nn.Module:
+    """The recipe's network for data of this signature, its weights drawn from the recipe's seed or from its file.
+
+    Args:
+        recipe: names the network; `model.weights` names a file that fills it, all but a classifier of another width.
+        signature: of the data.
+        tell: gets a sentence where the file's classifier was left out.
 
     Raises:
-        InputError: the network cannot take such data.
+        InputError: the network cannot take such data, or the weights do not fit it.
     """
     options = recipe.section("model")
     name, weights = options.pop("name"), options.pop("weights", None)
@@ -291,12 +328,36 @@ def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
         "in_features": int(torch.Size(shape).numel()),
     }
     if "in_channels" in accepted and len(shape) != 3:
-        raise InputError(f"{name!r} takes pictures, but these data are rows of {shape[0]} values; use model=perceptron")
+        raise InputError(
+            f"{name!r} takes pictures [C, H, W], but one of these samples is {list(shape)}; use model=perceptron"
+        )
     torch.manual_seed(recipe.seed)
     model: nn.Module = MODELS.build(name, **{k: v for k, v in known.items() if k in accepted}, **options)
     if weights is not None:
-        load_weights(model, weights)
+        _fill(model, weights, tell)
     return model
+
+
+def _fill(model: nn.Module, weights: str, tell: Callable[[str], None]) -> None:
+    """Load weights, but not those of a classifier whose number of outputs alone is another."""
+    report = load_weights(model, weights, strict=False)
+    if report.complete:
+        return
+    body = deepcopy(model)
+    body.reset_classifier(0)  # type: ignore[operator]
+    classifier = set(model.state_dict()) - set(body.state_dict())
+    widths = {
+        (theirs[0], ours[0])
+        for name, theirs, ours in report.mismatched
+        if name in classifier and theirs[1:] == ours[1:]
+    }
+    if report.missing or report.unexpected or {name for name, _, _ in report.mismatched} - classifier or not widths:
+        load_weights(model, weights)  # refuses, and says why
+    ((theirs, ours),) = widths
+    tell(
+        f"the classifier in {weights!r} has {theirs} outputs, these data need {ours}: all other weights were loaded, "
+        "the classifier begins anew"
+    )
 
 
 def build_task(recipe: Recipe, signature: DataSignature) -> Task:

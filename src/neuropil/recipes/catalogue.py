@@ -34,8 +34,19 @@ def find_recipe(name: str) -> Recipe:
     if name in list_recipes():
         return Recipe.from_toml(_text(name), origin=f"the built-in recipe {name!r}")
     if name.endswith(".toml") or Path(name).is_file():
-        return Recipe.from_file(name)
+        return _recipe_file(name)
+    if Path(name).is_dir():
+        raise InputError(f"{name!r} is a folder, not a recipe; to train on it write data={name} model=resnet18")
     raise InputError(f"no recipe is named {name!r}; {nearest(name, list_recipes())}")
+
+
+def _recipe_file(name: str) -> Recipe:
+    try:
+        return Recipe.from_file(name)
+    except InputError as error:
+        if name.endswith(".toml"):
+            raise
+        raise InputError(f"{error}; to train on a data file write data={name} model=perceptron") from error
 
 
 def _folder() -> resources.abc.Traversable:

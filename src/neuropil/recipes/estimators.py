@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from neuropil.data.arrays import from_arrays
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
+from neuropil.recipes.in_memory import IN_MEMORY
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
 from neuropil.recipes.running import start
@@ -19,6 +20,10 @@ from neuropil.recipes.train import carry_out
 __all__ = ["Classifier", "Regressor"]
 
 Array = np.ndarray[Any, Any]
+
+
+OWN = {"model": "perceptron", "runs": None, "valid_fraction": 0.1}
+"""Parameters that are no values of a recipe, with their defaults."""
 
 
 class _Estimator:
@@ -30,6 +35,8 @@ class _Estimator:
         valid_fraction: part of the training data set aside to choose the best weights by; 0 for none.
         **values: values of the recipe by short name (`epochs=20`, `lr=0.01`) or section (`optimizer={"name": "sgd"}`).
     """
+
+    _kind: ClassVar[str]
 
     def __init__(
         self, model: str = "perceptron", *, runs: Path | str | None = None, valid_fraction: float = 0.1, **values: Any
@@ -43,13 +50,37 @@ class _Estimator:
         return {"model": self.model, "runs": self.runs, "valid_fraction": self.valid_fraction, **self.values}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change parameters by name."""
+        """Change parameters by name.
+
+        Raises:
+            InputError: no such parameter.
+        """
         for name, value in parameters.items():
-            if name in ("model", "runs", "valid_fraction"):
+            if name in OWN:
                 setattr(self, name, value)
             else:
+                Recipe().with_values({name: value})
                 self.values[name] = value
         return self
+
+    def __repr__(self) -> str:
+        shown = {name: value for name, value in self.get_params().items() if value != OWN.get(name)}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks for before it searches or cross-validates; only it calls this."""
+        from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+
+        classifies = self._kind == "classifier"
+        return Tags(
+            estimator_type=self._kind,
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags() if classifies else None,
+            regressor_tags=None if classifies else RegressorTags(),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_run" in self.__dict__
 
     @property
     def run_(self) -> Run:
@@ -72,7 +103,7 @@ class _Estimator:
         if self.runs is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="neuropil-")
         where = self.runs if self.runs is not None else (self._temporary.name if self._temporary else "runs")
-        values = {"model": self.model, "data": "arrays", **self.values}
+        values = {"model": self.model, "data": IN_MEMORY, **self.values}
         recipe = Recipe(name=self.model).with_values(values)
         self._run = carry_out(start(recipe, runs=where, splits=splits), lambda report: None)
         return self
@@ -83,6 +114,8 @@ class _Estimator:
 
 class Classifier(_Estimator):
     """A classifier: `Classifier("perceptron", epochs=20).fit(X, y).predict(X)`."""
+
+    _kind = "classifier"
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on samples `X` `[n, ...]` and labels `y` `[n]` of any type that sorts.
@@ -103,7 +136,8 @@ class Classifier(_Estimator):
 
     def predict(self, X: Any) -> Array:
         """The most probable label of each sample."""
-        found: Array = self.classes_[self.predict_proba(X).argmax(1)]
+        chosen = self.predict_proba(X).argmax(1)
+        found: Array = self.classes_[chosen]
         return found
 
     def score(self, X: Any, y: Any) -> float:
@@ -114,13 +148,18 @@ class Classifier(_Estimator):
 class Regressor(_Estimator):
     """A regressor: `Regressor("perceptron", epochs=50).fit(X, y).score(X, y)`."""
 
+    _kind = "regressor"
+
     def fit(self, X: Any, y: Any) -> Self:
         """Train on samples `X` `[n, ...]` and values `y` `[n]` or `[n, D]`.
 
         Raises:
             InputError: lengths that differ, or values that are not finite.
         """
-        values = np.asarray(y, dtype=np.float32)
+        try:
+            values = np.asarray(y, dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"the targets of a Regressor are numbers ({error}); use Classifier for classes") from error
         self._flat = values.ndim == 1
         return self._fit(from_arrays(_as_array(X), values, valid_fraction=self.valid_fraction))
 

@@ -57,6 +57,9 @@ SHORT = {
 }
 """Short names of the most used paths."""
 
+TEXTS = {"name", "title", "data.root", "model.weights", *(f"{s}.{key}" for s, key in MAIN_KEYS.items())}
+"""Paths whose word on a command line stays text, also where it could be read as a number (`data=2024`)."""
+
 EXCLUSIVE = {"training.epochs": "steps", "training.steps": "epochs"}
 
 
@@ -87,6 +90,8 @@ class Recipe:
             if not isinstance(section, wanted):
                 shape = "a list of tables ([[augment]])" if wanted is list else f"a table ([{name}])"
                 raise InputError(f"the recipe's {name!r} must be {shape}, but {section!r} was given")
+            if wanted is list and not all(isinstance(part, dict) for part in section):
+                raise InputError(f"the recipe's 'augment' must be tables ([[augment]]), but it holds {section!r}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise InputError(f"the recipe's 'seed' must be a whole number from 0 on, but {self.seed!r} was given")
         for key in ("name", "title"):
@@ -155,21 +160,23 @@ class Recipe:
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
         """A recipe with values set by path (`optimizer.lr`), short name (`lr`) or section (`model`).
 
-        Another part of a section (`model=resnet18`) begins from that part's own defaults.
+        Another part of a section (`model=resnet18`) begins from that part's own defaults; the order of the values
+        does not matter.
 
         Raises:
             InputError: no such path.
         """
         sections: dict[str, Any] = {name: deepcopy(section) for name, section in self.sections.items()}
         plain: dict[str, Any] = {}
-        for given, value in values.items():
-            path = SHORT.get(given, given)
-            section, _, key = path.partition(".")
+        for given, value in sorted(values.items(), key=lambda item: not _chooses_part(item[0])):
+            section, _, key = SHORT.get(given, given).partition(".")
             if section in PLAIN and not key:
                 plain[section] = value
             elif section not in SECTIONS:
-                choices = (*SHORT, *PLAIN, *SECTIONS)
-                raise InputError(f"a recipe has no key {given!r}; {nearest(section, choices)}")
+                raise InputError(
+                    f"a recipe has no key {given!r}; {nearest(section, (*SHORT, *PLAIN, *SECTIONS))} "
+                    "(other values are named with their section, such as model.dropout=0.1)"
+                )
             elif section == "augment":
                 sections["augment"] = _augment_list(sections.get("augment", []), key, value)
             elif not key and isinstance(value, Mapping):
@@ -192,9 +199,23 @@ class Recipe:
         for word in overrides:
             key, equals, text = word.partition("=")
             if not equals or not key:
-                raise InputError(f"{word!r} is not key=value; write for example optimizer.lr=0.1")
-            values[key.strip()] = _value(text)
+                raise InputError(
+                    f"{word!r} is not key=value; write for example optimizer.lr=0.1 (a recipe's name stands first)"
+                )
+            values[key.strip()] = _value(key.strip(), text)
         return self.with_values(values)
+
+
+def _chooses_part(given: str) -> bool:
+    """Whether a value replaces the others of its section, so that it must be set before them."""
+    section, _, key = _path(given).partition(".")
+    return not key or MAIN_KEYS.get(section) == key
+
+
+def _path(given: str) -> str:
+    """The path that a short name, or a section given as one word, stands for."""
+    path = SHORT.get(given, given)
+    return f"{path}.{MAIN_KEYS[path]}" if path in MAIN_KEYS else path
 
 
 def _set(sections: dict[str, Any], section: str, key: str, value: Any, given: str) -> None:
@@ -227,12 +248,13 @@ def _augment_list(present: list[dict[str, Any]], key: str, value: Any) -> list[d
     return present
 
 
-def _value(text: str) -> Any:
+def _value(key: str, text: str) -> Any:
     """A TOML value where the text is one, else the text itself (paths and names need no quotes)."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
+    return value if isinstance(value, str) or _path(key) not in TEXTS else text
 
 
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:

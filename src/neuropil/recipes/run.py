@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neuropil.data.arrays import array_samples
 from neuropil.data.batching import Batches
+from neuropil.data.labels import as_array, finite
 from neuropil.data.normalization import to_float
 from neuropil.data.opening import open_source
 from neuropil.data.reading import open_labelled, read_inputs
@@ -20,9 +22,10 @@ from neuropil.data.records import Samples, Skipped
 from neuropil.errors import CheckpointError, InputError
 from neuropil.nn.contracts import Scorer, Task
 from neuropil.recipes.assembly import build_network, build_task, evaluation_batches
+from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.signature import DataSignature
-from neuropil.training.checkpoint import checkpoint_folders, load_checkpoint, newest_checkpoint
+from neuropil.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint, newest_checkpoint
 from neuropil.training.evaluating import evaluate, evaluation_mode
 from neuropil.training.run_folder import RunFolder
 
@@ -55,21 +58,27 @@ class Run:
 
     def __init__(self, path: Path | str, *, weights: Which = "best") -> None:
         self.folder = RunFolder(path)
-        self.recipe = Recipe.from_file(self.folder.path / "recipe.toml")
-        signature = self.folder.path / "data.json"
-        if not signature.exists():
-            raise InputError(f"{str(path)!r} has no data.json, so it is not a run folder; give the one `train` named")
-        text = signature.read_text(encoding="utf-8")
-        self.signature = DataSignature.from_json(text, origin=str(signature))
+        self.recipe = recipe_of(self.folder)
+        self.signature = DataSignature.from_json(_text_of(self.folder, "data.json"), origin=f"{str(path)!r}: data.json")
         self.model, self.complaints = _trained_network(self.folder, self.recipe, self.signature, weights)
         self._own: tuple[str, Samples] | None = None
         self.task: Task = build_task(self.recipe, self.signature)
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r}, {self.recipe.section('model').get('name')}, {self.task.name})"
+
     @property
     def results(self) -> Mapping[str, Any]:
-        """The figures of `results.json`; empty before the run has ended."""
+        """The figures of `results.json`; empty before the run has ended.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         path = self.folder.path / "results.json"
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            raise InputError(f"{str(path)!r} is damaged ({error}); resume the run to write it again") from error
         return found
 
     @property
@@ -85,12 +94,16 @@ class Run:
         Raises:
             InputError: samples of another shape.
         """
-        raw = np.asarray(inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs)
-        if raw.dtype == np.float64:
-            raw = raw.astype(np.float32)
-        if raw.shape[1:] != self.signature.input_shape:
+        raw = as_array(inputs, "the samples to predict on")
+        shape = self.signature.input_shape
+        if raw.shape == (0,):
+            raw = raw.reshape(0, *shape)
+        if raw.dtype != np.uint8:
+            raw = finite(raw, "the samples to predict on")
+        if raw.shape[1:] != shape:
             raise InputError(
-                f"one sample has the shape {list(raw.shape[1:])}, but this run takes {list(self.signature.input_shape)}"
+                f"one sample has the shape {list(raw.shape[1:])}, but this run takes {list(shape)}; give [n, "
+                f"{', '.join(map(str, shape))}]"
             )
         normalize = self.signature.normalization
         found = []
@@ -124,16 +137,22 @@ class Run:
         answers = self.task.answer(self.outputs(arrays))
         return [Prediction(name, answer) for name, answer in zip(names, answers, strict=True)], skipped
 
-    def evaluate(self, data: str | None = None) -> Scorer:
+    def evaluate(self, data: str | Path | tuple[Any, Any] | None = None) -> Scorer:
         """Score the test part of the run's own data (the validation part where there is none), or other labelled data.
 
         Args:
-            data: a file or folder like the training data.
+            data: a file or folder like the training data, or a pair (X, y).
 
         Raises:
             InputError: the data cannot be read, or hold classes that the run does not know.
         """
-        samples = self._own_samples()[1] if data is None else open_labelled(data, self.signature.info(data))
+        samples: Samples
+        if data is None:
+            samples = self._own_samples()[1]
+        elif isinstance(data, tuple):
+            samples = array_samples(*data, source="data", like=self.signature.info("data"))
+        else:
+            samples = open_labelled(str(data), self.signature.info(str(data)))
         batches: Batches | None = evaluation_batches(samples, self.signature.normalization)
         scorer = evaluate(self.model, self.task, batches) if batches is not None else None
         if scorer is None:
@@ -146,11 +165,31 @@ class Run:
 
     def _own_samples(self) -> tuple[str, Samples]:
         if self._own is None:
+            refuse_in_memory(self.recipe, "give the data to evaluate on")
             data = self.recipe.section("data")
             splits = open_source(data.pop("source"), data)
             parts = {"test": splits.test, "valid": splits.valid, "train": splits.train}
             self._own = next((name, part) for name, part in parts.items() if part is not None)
         return self._own
+
+
+def recipe_of(folder: RunFolder) -> Recipe:
+    """The resolved recipe in a run folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    return Recipe.from_toml(_text_of(folder, "recipe.toml"), origin=f"{str(folder.path)!r}: recipe.toml")
+
+
+def _text_of(folder: RunFolder, name: str) -> str:
+    try:
+        return (folder.path / name).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        where = str(folder.path)
+        raise InputError(f"{where!r} has no {name}, so it is not a run folder; give the one `train` named") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} of the run {str(folder.path)!r} cannot be read ({error}); put it back") from error
 
 
 def load_run(path: Path | str, *, weights: Which = "best") -> Run:
@@ -179,11 +218,18 @@ def _weights(folder: RunFolder, weights: Which) -> tuple[dict[str, Tensor], list
     if weights == "best":
         for candidate in reversed(checkpoint_folders(folder.checkpoints, "best")):
             try:
-                return load_checkpoint(candidate, only=["model"]).tensors["model"], complaints
+                return _model_weights(load_checkpoint(candidate, only=["model"])), complaints
             except CheckpointError as error:
-                complaints.append(f"{error}; the one before it is used")
+                complaints.append(f"{error}; another one is used")
     checkpoint, more = newest_checkpoint(folder.checkpoints)
     if checkpoint is None:
         raise CheckpointError(f"{str(folder.path)!r} has no checkpoint yet; resume the run first")
-    tensors = checkpoint.tensors.get("averaged", checkpoint.tensors["model"])
-    return tensors, [*complaints, *more]
+    return _model_weights(checkpoint), [*complaints, *more]
+
+
+def _model_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The averaged weights where there are some, else the model's own."""
+    found = checkpoint.tensors.get("averaged") or checkpoint.tensors.get("model")
+    if found is None:
+        raise CheckpointError(f"the checkpoint {checkpoint.folder.name!r} holds no weights, so it is none of this run")
+    return found

@@ -16,7 +16,9 @@ from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.nn.contracts import Scorer
 from neuropil.recipes.assembly import Assembly, assemble, batch_options, speed_options
+from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.run import recipe_of
 from neuropil.training.environment import describe_environment
 from neuropil.training.evaluating import evaluate
 from neuropil.training.finding import find_batch_size, find_learning_rate
@@ -102,7 +104,7 @@ class Running:
     def _note_time(self) -> None:
         """Add this process's time to the run's; kept apart from everything that a repeated run repeats."""
         path = self.folder.path / "timing.json"
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        before = _read_timing(path)
         total = {
             "training_seconds": before.get("training_seconds", 0.0) + self.seconds,
             "samples": before.get("samples", 0) + self.samples_done,
@@ -132,7 +134,7 @@ def start(
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
-    assembly = assemble(recipe, splits)
+    assembly = assemble(recipe, splits, tell=tell)
     for note in assembly.splits.info.notes:
         tell(note)
     _tell_skipped(assembly, tell)
@@ -152,9 +154,12 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
         InputError: no run folder, or its data are gone or have changed.
     """
     folder = RunFolder(path)
+    recipe = recipe_of(folder)
+    refuse_in_memory(recipe, "such a run cannot be resumed, train a new one")
     folder.lock()
-    recipe = Recipe.from_file(folder.path / "recipe.toml")
     assembly = assemble(recipe)
+    if (folder.path / "report.html").exists():
+        tell(f"the run {str(path)!r} had ended; its report is written again")
     recorded = folder.path / "data.json"
     if recorded.exists() and recorded.read_text(encoding="utf-8") != assembly.signature.to_json():
         raise InputError(
@@ -162,6 +167,15 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
             "put the data back, or train a new run"
         )
     return Running(folder, assembly, _recorded_speed(recipe), tell)
+
+
+def _read_timing(path: Path) -> dict[str, Any]:
+    """What earlier processes noted; nothing where a crash left no such file or half of one."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def _recorded_speed(recipe: Recipe) -> SpeedPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from neuropil.drawing.progress import TrainingProgress
 from neuropil.errors import InputError
 from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.finishing import finish
+from neuropil.recipes.in_memory import IN_MEMORY, splits_of
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
 from neuropil.recipes.running import Running, resume, start
@@ -53,8 +54,9 @@ def read_recipe(words: Sequence[str]) -> Recipe:
 
 
 def train(
-    recipe: Recipe | str,
+    recipe: Recipe | Path | str,
     *overrides: str,
+    data: Any = None,
     runs: Path | str = "runs",
     progress: bool = True,
     on_report: Callable[[StepReport], None] = lambda report: None,
@@ -65,6 +67,8 @@ def train(
     Args:
         recipe: a `Recipe`, the name of a built-in one, or a TOML file.
         overrides: `key=value` words.
+        data: in place of the recipe's: a name or a path, a table of `[data]`, a pair `(X, y)` of arrays, tensors or
+            data frames, or a PyTorch `Dataset`. A run on data in memory cannot be resumed.
         runs: the folder of all runs.
         progress: show a bar on standard error.
         on_report: called with each step's report.
@@ -79,9 +83,15 @@ def train(
         >>> neuropil.train("digits-lenet5", epochs=3).evaluate().compute()  # doctest: +SKIP
         {'loss': 0.11, 'accuracy': 0.97}
     """
-    base = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    base = recipe if isinstance(recipe, Recipe) else find_recipe(str(recipe))
+    given = splits = None
+    if isinstance(data, str | Path | Mapping):
+        given = dict(data) if isinstance(data, Mapping) else str(data)
+    elif data is not None:
+        given, splits = {"source": IN_MEMORY}, splits_of(data)
+    chosen = base.with_overrides(overrides).with_values(values if given is None else {**values, "data": given})
     with _telling(progress) as (tell, watch):
-        running = start(base.with_overrides(overrides).with_values(values), runs=runs, tell=tell)
+        running = start(chosen, runs=runs, tell=tell, splits=splits)
 
         def hear(report: StepReport) -> None:
             watch(running, report)
