@@ -38,7 +38,8 @@ TOPIC = Topic(
         "checkpoints on. The hand-written loop has none of these: permuted index, `index_select`, forward, loss, "
         "backward, step.",
         "Whole epochs count, 10 after one to warm up, with all that happens in and between them. Both sides start "
-        "from the same weights; the loss over all samples after the first epoch must agree within 10 % (order and clipping differ).",
+        "from the same weights; the loss over all samples after the first epoch must agree within 10 % (order and "
+        "clipping differ).",
     ),
     duels=(*_duels("64", "64-64-64-10"), *_duels("784", "784-128-64-10")),
 )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches_samples import MemorySamples, pictures, table
 from PIL import Image
 from scipy import stats
 
+from data.batches_samples import MemorySamples, pictures, table
 from neuropil.data import AUGMENTATIONS
 from neuropil.data.augmentation import Augmentation, ChangingPart, MixingPart
 from neuropil.data.augmentation_geometry import (

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from batches_samples import pictures
 from PIL import Image
 
+from data.batches_samples import pictures
 from neuropil.data.contact_sheet import contact_sheet
 from neuropil.errors import InputError
 

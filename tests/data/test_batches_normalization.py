@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from batches_samples import MemorySamples, pictures, table
 
+from data.batches_samples import MemorySamples, pictures, table
 from neuropil.data import normalization
 from neuropil.data.normalization import Normalization, fit_normalization, to_float
 from neuropil.errors import InputError

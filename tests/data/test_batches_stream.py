@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches_samples import MemorySamples, pictures, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.batches_samples import MemorySamples, pictures, table
 from neuropil.data import batching
 from neuropil.data.batching import Batches
 from neuropil.data.normalization import fit_normalization

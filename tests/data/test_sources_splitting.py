@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from batches_samples import pictures, table  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.batches_samples import pictures, table
 from neuropil.data.in_memory import Described, InMemory, Subset, fit_square
 from neuropil.data.records import DataInfo
 from neuropil.data.splitting import split, split_indices

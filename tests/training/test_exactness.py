@@ -110,7 +110,7 @@ def test_many_interruptions(schedule: str, tmp_path: Path) -> None:
     for _ in range(20):
         run, stop = RunFolder(folder), StopSignals()
         reports = fit(ingredients(schedule=schedule), plan, run=run, stop=stop)
-        for taken, report in enumerate(reports, 1):
+        for taken, report in enumerate(reports, 1):  # noqa: B007
             if taken == 4:
                 stop.requested = 2
         run.close()

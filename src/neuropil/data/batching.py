@@ -175,5 +175,6 @@ def _split(values: Array, size: int) -> list[torch.Tensor]:
     Matrix kernels round differently by the alignment of their inputs, and that would depend on where the allocator
     put the array and on which batch a resumed run began with; so every batch begins at a multiple of 64 bytes.
     """
-    pieces = torch.from_numpy(values if values.flags.writeable else values.copy()).split(size)
+    whole = torch.from_numpy(values if values.flags.writeable else values.copy())
+    pieces: tuple[torch.Tensor, ...] = whole.split(size)  # type: ignore[no-untyped-call]
     return [piece if piece.data_ptr() % ALIGNMENT_BYTES == 0 else piece.clone() for piece in pieces]

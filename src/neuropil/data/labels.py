@@ -134,7 +134,7 @@ def as_array(values: Any, where: str) -> Array:
         values = values.detach().cpu()
         values = values.float() if values.is_floating_point() and values.element_size() < 4 else values
     elif hasattr(values, "to_numpy"):
-        values = values.toas_array()
+        values = values.to_numpy()
     try:
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:

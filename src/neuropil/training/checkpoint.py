@@ -186,6 +186,9 @@ def tidy_checkpoints(root: Path, *, keep: int | None = None, newest: int | None 
             valid = numbered[: len(numbered) - len(passed_over)]
             for _, _, folder in passed_over if keep is None else [*passed_over, *valid[:-keep]]:
                 shutil.rmtree(folder, ignore_errors=True)
+            link = root / ("last" if kind == "step" else "best")
+            if valid and link.resolve().name != valid[-1][2].name:  # a save was cut off before its link was turned
+                _link(link, valid[-1][2].name)
 
 
 def load_checkpoint(folder: Path, *, only: Iterable[str] | None = None) -> Checkpoint:
