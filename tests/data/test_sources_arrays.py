@@ -270,7 +270,7 @@ def test_npz_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for save in (np.savez, np.savez_compressed):
         save(path, x=np.tile(X, (300, 1)), y=np.tile(Y, 300))
         content = bytearray(path.read_bytes())
-        content[50_000] ^= 1  # one bit of one value
+        content[len(content) // 2] ^= 1  # one bit of one value
         path.write_bytes(content)
         refused(r"damaged \(")
     with zipfile.ZipFile(path, "w") as archive:
