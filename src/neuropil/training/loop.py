@@ -197,9 +197,14 @@ class _Loop:
         value = metrics[name]
         self.ingredients.schedule.observe(value)
         sign = 1 if mode == "max" else -1
-        best = -math.inf if progress.best_value is None else sign * progress.best_value
-        is_best = sign * value > best
+        loss = metrics.get("loss", value)
+        present = (sign * value, -loss)  # of equal metrics the one with the smaller loss is better
+        best = (-math.inf, 0.0)
+        if progress.best_value is not None and progress.best_loss is not None:
+            best = (sign * progress.best_value, -progress.best_loss)
+        is_best = present > best
         if is_best:
+            progress.best_loss = loss
             progress.best_value, progress.best_step, progress.epochs_without_gain = value, progress.step, 0
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self._weights_for_use().items()}
         else:

@@ -40,6 +40,7 @@ class Progress:
     loss_samples: int = 0
     evaluation_due: bool = False
     best_value: float | None = None
+    best_loss: float | None = None
     best_step: int | None = None
     epochs_without_gain: int = 0
     skipped_steps: int = 0
