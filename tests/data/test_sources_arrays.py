@@ -268,7 +268,7 @@ def test_npz_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     np.savez(path, x=X, y=Y[:20])
     refused("30 inputs but 20 targets")
     for save in (np.savez, np.savez_compressed):
-        save(path, x=np.tile(X, (300, 1)), y=np.tile(Y, 300))
+        save(path, x=RANDOM.normal(size=(3000, 4)), y=np.tile(Y, 100))
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1  # one bit of one value
         path.write_bytes(content)
