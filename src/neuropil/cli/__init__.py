@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from neuropil import __version__
 from neuropil.errors import NeuropilError
+from neuropil.registry import nearest
 
 __all__ = ["app", "main"]
 
@@ -39,7 +40,7 @@ VERBS = {
     "doctor": "What this machine has, and what could be wrong with it.",
 }
 
-app = App(name="neuropil", help=HELP, version=__version__, help_format="plaintext")
+app = App(name="neuropil", help=HELP, version=__version__, help_format="plaintext", suppress_keyboard_interrupt=False)
 for verb, line in VERBS.items():
     app.command(f"neuropil.cli.{verb}:{verb}", name=verb, help=line)
 data_app = App(name="data", help="Look at data before training on them.")
@@ -56,7 +57,7 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
         status = 0
     except CycloptsError as error:
-        status = _refuse(" ".join(str(error).split()), given)
+        status = _refuse(_in_words(error), given)
     except NeuropilError as error:
         status = _refuse(str(error), given)
     except BrokenPipeError:  # the reader of our output left, as `head` does
@@ -66,6 +67,22 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"neuropil: {stop or 'interrupted'}", file=sys.stderr)
         status = 128 + int(getattr(stop, "signal", 2))
     sys.exit(status)
+
+
+def _in_words(error: CycloptsError) -> str:
+    """The parser's complaint as a sentence that says where to look."""
+    verb = " ".join(["neuropil", *(error.command_chain or ())])
+    look = f"see `{verb} --help`"
+    if isinstance(error, UnusedCliTokensError):
+        return f"{verb} does not take {' '.join(error.unused_tokens or ())!r}; {look}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        return f"{verb} needs {f'a value for {name}' if name.startswith('--') else name}; {look}"
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        allowed = ("show",) if error.command_chain else (*VERBS, "data")
+        word = error.unused_tokens[0]
+        return f"there is no command '{verb} {word}'; {nearest(word, allowed)}"
+    return f"{' '.join(str(error).split()).rstrip('.')} ({look})"
 
 
 def _refuse(sentence: str, words: Sequence[str]) -> int:

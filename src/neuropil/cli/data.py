@@ -9,7 +9,7 @@ from neuropil.cli.output import AsJson, say, say_json, say_table
 __all__ = ["show"]
 
 
-def show(source: str, *words: str, sheet: Path | None = None, as_json: AsJson = False) -> None:
+def show(source: str, /, *words: str, sheet: Path | None = None, as_json: AsJson = False) -> None:
     """What a data source holds.
 
     Parameters

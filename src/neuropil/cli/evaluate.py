@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from neuropil.cli.output import AsJson, say_json, show_figures
+from neuropil.cli.output import AsJson, say_json, show_figures, warn
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: Path, data: str | None = None, *, weights: Literal["best", "last"] = "best", as_json: AsJson = False
+    run: Path, /, data: str | None = None, *, weights: Literal["best", "last"] = "best", as_json: AsJson = False
 ) -> None:
     """Score a run on its own test part, or on other labelled data.
 
@@ -30,6 +30,7 @@ def evaluate(
 
     place = data.removeprefix("data=") if data else None
     opened = load_run(run, weights=weights)
+    warn(*opened.complaints)
     figures = opened.evaluate(place).compute()
     part = place or f"its own {opened.own_part()} part"
     if as_json:

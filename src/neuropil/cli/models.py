@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from neuropil.cli.output import AsJson, say_json, say_table
+from neuropil.cli.output import AsJson, counted, say_json, say_table
 from neuropil.errors import InputError
 
 __all__ = ["models"]
 
 
-def models(pattern: str = "*", *, as_json: AsJson = False) -> None:
+def models(pattern: str = "*", /, *, as_json: AsJson = False) -> None:
     """List the networks whose names match a pattern.
 
     Parameters
@@ -27,4 +27,4 @@ def models(pattern: str = "*", *, as_json: AsJson = False) -> None:
     if as_json:
         say_json({"models": found})
     else:
-        say_table(f"{len(found)} networks", ("name", "what it is"), list(found.items()))
+        say_table(counted(len(found), "network"), ("name", "what it is"), list(found.items()))

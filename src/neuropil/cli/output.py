@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-__all__ = ["AsJson", "say", "say_json", "say_table", "show_figures"]
+__all__ = ["AsJson", "counted", "say", "say_json", "say_table", "show_figures", "warn"]
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 """The option of every verb that answers."""
@@ -30,13 +31,25 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]])
     from rich.console import Console
 
     from neuropil.drawing.tables import table
+    from neuropil.drawing.wording import printable
 
-    Console().print(table(title, columns, rows))
+    print(printable(title))
+    Console().print(table("", columns, rows))
+
+
+def warn(*lines: str) -> None:
+    """Lines on standard error."""
+    sys.stderr.writelines(f"neuropil: {line}\n" for line in lines)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: `1 network`, `2 networks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def show_figures(title: str, figures: Mapping[str, float]) -> None:
     """Metrics as a table of names and numbers."""
-    say_table(title, ("metric", "value"), [(name.replace("_", " "), f"{value:.4f}") for name, value in figures.items()])
+    say_table(title, ("metric", "value"), [(name.replace("_", " "), f"{one:.4f}") for name, one in figures.items()])
 
 
 def _finite(value: Any) -> Any:
@@ -44,6 +57,4 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

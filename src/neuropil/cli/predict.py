@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from neuropil.cli.output import AsJson, say, say_json, say_table
+from neuropil.cli.output import AsJson, counted, say_json, say_table, warn
+from neuropil.errors import InputError
 
 __all__ = ["predict"]
 
 
 def predict(
     run: Path,
+    /,
     *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
     weights: Literal["best", "last"] = "best",
     as_json: AsJson = False,
@@ -34,19 +36,20 @@ def predict(
     """
     from neuropil.recipes.run import load_run
 
+    if not files and sys.stdin.isatty():
+        raise InputError("nothing to predict on was given; name files or folders, or write - to type or pipe them in")
     opened = load_run(run, weights=weights)
     predictions, skipped = opened.predict_and_skip(list(files) or ["-"])
-    for one in skipped:
-        print(f"neuropil: skipped {one.where}: {one.reason}", file=sys.stderr)
+    warn(*opened.complaints, *(f"skipped {one.where}: {one.reason}" for one in skipped))
+    if not predictions:
+        raise InputError(f"none of {counted(len(skipped), 'sample')} could be read; see the reasons above")
     if as_json:
         found = [{"name": one.name, **one.answer} for one in predictions]
         say_json({"predictions": found, "skipped": [{"name": s.where, "reason": s.reason} for s in skipped]})
-    elif predictions:
-        columns = [key for key in predictions[0].answer if key != "top"]
-        rows = [[one.name, *(_short(one.answer[key]) for key in columns)] for one in predictions]
-        say_table(f"{len(rows)} predictions", ["sample", *columns], rows)
-    else:
-        say("no sample could be read")
+        return
+    columns = [key for key in predictions[0].answer if key != "top"]
+    rows = [[one.name, *(_short(one.answer[key]) for key in columns)] for one in predictions]
+    say_table(counted(len(rows), "prediction"), ["sample", *columns], rows)
 
 
 def _short(value: object) -> str:

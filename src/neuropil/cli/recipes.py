@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from neuropil.cli.output import AsJson, say, say_json, say_table
+from neuropil.cli.output import AsJson, counted, say, say_json, say_table
 
 __all__ = ["recipes"]
 
 
-def recipes(name: str | None = None, *, as_json: AsJson = False) -> None:
+def recipes(name: str | None = None, /, *, as_json: AsJson = False) -> None:
     """List the built-in recipes, or show one as TOML: a file to begin your own from.
 
     Parameters
@@ -25,5 +25,5 @@ def recipes(name: str | None = None, *, as_json: AsJson = False) -> None:
     titles = recipe_titles()
     if as_json:
         return say_json({"recipes": titles})
-    say_table(f"{len(titles)} recipes", ("name", "what it does, and what it reached"), list(titles.items()))
+    say_table(counted(len(titles), "recipe"), ("name", "what it does, and what it reached"), list(titles.items()))
     return say("train one: neuropil train NAME    change it: neuropil train NAME epochs=5 optimizer.lr=0.01")

@@ -10,7 +10,7 @@ from neuropil.cli.train import report_run
 __all__ = ["resume"]
 
 
-def resume(run: Path, *, as_json: AsJson = False) -> None:
+def resume(run: Path, /, *, as_json: AsJson = False) -> None:
     """Go on with a run that was interrupted or killed; it ends as if it had never stopped, bit for bit.
 
     Parameters

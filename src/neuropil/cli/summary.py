@@ -8,7 +8,7 @@ from neuropil.errors import InputError
 __all__ = ["summary"]
 
 
-def summary(model: str, *words: str, shape: str | None = None, as_json: AsJson = False) -> None:
+def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJson = False) -> None:
     """A network layer by layer.
 
     Parameters
