@@ -372,8 +372,8 @@ def _category_column(table: Table, name: str, train: Array, notes: list[str]) ->
     unseen = sorted(different - known - {""})
     if unseen:
         notes.append(
-            f"{len(unseen)} categor{'ies' if len(unseen) > 1 else 'y'} of {name!r} ({unseen[0]!r}…) "
-            "occur outside the training part only, and are read as none of the known ones"
+            f"outside the training part {name!r} also holds {', '.join(map(repr, unseen[:3]))}"
+            f"{' …' if len(unseen) > 3 else ''}, read there as none of the known categories"
         )
     values = sorted(known - {""}) + ([""] if "" in known else [])
     return CategoryColumn(name, tuple(values))
