@@ -71,8 +71,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def _in_words(error: CycloptsError) -> str:
     """The parser's complaint as a sentence that says where to look."""
-    verb = " ".join(["neuropil", *(error.command_chain or ())])
-    look = f"see `{verb} --help`"
+    verb = " ".join(error.command_chain or ())
+    look = f"see `neuropil {verb} --help`"
     if isinstance(error, UnusedCliTokensError):
         return f"{verb} does not take {' '.join(error.unused_tokens or ())!r}; {look}"
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -81,7 +81,7 @@ def _in_words(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         allowed = ("show",) if error.command_chain else (*VERBS, "data")
         word = error.unused_tokens[0]
-        return f"there is no command '{verb} {word}'; {nearest(word, allowed)}"
+        return f"there is no command {f'{verb} {word}'.strip()!r}; {nearest(word, allowed)}"
     return f"{' '.join(str(error).split()).rstrip('.')} ({look})"
 
 

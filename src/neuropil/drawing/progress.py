@@ -97,7 +97,8 @@ class TrainingProgress:
             return
         if self._begun is None:
             self._begun = (now, step)
-        words = [f"loss {number(loss)}", *self._chosen(metrics), f"{samples_per_second:,.0f} samples/s"]
+        pace = [f"{samples_per_second:,.0f} samples/s"] if samples_per_second > 0 else []
+        words = [f"loss {number(loss)}", *self._chosen(metrics), *pace]
         left = self._seconds_left(now, step, total_steps)
         if left is not None:
             words.append(f"{duration(left)} left")
