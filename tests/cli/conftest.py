@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli import workshop
 
 import neuropil
+from cli import workshop
 from neuropil.cli import main
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cli.conftest import Call
 
+from cli.conftest import Call
 from neuropil.cli import VERBS, app
 from neuropil.files import sha256_of
 from neuropil.recipes import train as training

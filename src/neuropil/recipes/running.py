@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -140,11 +141,11 @@ def start(
     _tell_skipped(assembly, tell)
     assembly, speed = _settle(assembly, tell)
     folder = RunFolder.create(runs, assembly.task.name, recipe.name)
-    folder.lock()
-    folder.write("data.json", assembly.signature.to_json())
-    folder.write("environment.json", json.dumps(describe_environment(folder.path), indent=1) + "\n")
-    folder.write("recipe.toml", assembly.recipe.to_toml())
-    return Running(folder, assembly, speed, tell)
+    with _locked(folder):
+        folder.write("data.json", assembly.signature.to_json())
+        folder.write("environment.json", json.dumps(describe_environment(folder.path), indent=1) + "\n")
+        folder.write("recipe.toml", assembly.recipe.to_toml())
+        return Running(folder, assembly, speed, tell)
 
 
 def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
@@ -156,17 +157,28 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
     folder = RunFolder(path)
     recipe = recipe_of(folder)
     refuse_in_memory(recipe, "such a run cannot be resumed, train a new one")
+    with _locked(folder):
+        assembly = assemble(recipe)
+        if (folder.path / "report.html").exists():
+            tell(f"the run {str(path)!r} had ended; its report is written again")
+        recorded = folder.path / "data.json"
+        if recorded.exists() and recorded.read_text(encoding="utf-8") != assembly.signature.to_json():
+            raise InputError(
+                f"the data of {str(folder.path)!r} are not what they were when the run began, so it cannot go on "
+                "exactly; put the data back, or train a new run"
+            )
+        return Running(folder, assembly, _recorded_speed(recipe), tell)
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    """Lock a run folder; give it back at once where what follows fails."""
     folder.lock()
-    assembly = assemble(recipe)
-    if (folder.path / "report.html").exists():
-        tell(f"the run {str(path)!r} had ended; its report is written again")
-    recorded = folder.path / "data.json"
-    if recorded.exists() and recorded.read_text(encoding="utf-8") != assembly.signature.to_json():
-        raise InputError(
-            f"the data of {str(folder.path)!r} are not what they were when the run began, so it cannot go on exactly; "
-            "put the data back, or train a new run"
-        )
-    return Running(folder, assembly, _recorded_speed(recipe), tell)
+    try:
+        yield
+    except BaseException:
+        folder.close()
+        raise
 
 
 def _read_timing(path: Path) -> dict[str, Any]:
