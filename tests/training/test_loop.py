@@ -307,7 +307,9 @@ def test_killed_in_the_last_evaluation_of_a_run_of_steps(every: int, tmp_path: P
 
 def test_log_rows(tmp_path: Path) -> None:
     run_to_end(parts([4] * 4, valid=True), TrainingPlan(epochs=3, log_every_steps=2), tmp_path)
-    rows = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ]
     assert [(row["event"], row["step"]) for row in rows] == [
         *(("step", 2), ("step", 4), ("epoch", 4), ("step", 6), ("step", 8), ("epoch", 8)),
         *(("step", 10), ("step", 12), ("epoch", 12)),

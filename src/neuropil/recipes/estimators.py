@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -31,7 +33,7 @@ class _Estimator:
 
     Args:
         model: the network's name.
-        runs: folder for the run folder; a temporary one, removed with the estimator, by default.
+        runs: folder for the run folder; by default a temporary one without pictures, removed with the estimator.
         valid_fraction: part of the training data set aside to choose the best weights by; 0 for none.
         **values: values of the recipe by short name (`epochs=20`, `lr=0.01`) or section (`optimizer={"name": "sgd"}`).
     """
@@ -42,7 +44,6 @@ class _Estimator:
         self, model: str = "perceptron", *, runs: Path | str | None = None, valid_fraction: float = 0.1, **values: Any
     ) -> None:
         self.model, self.runs, self.valid_fraction, self.values = model, runs, valid_fraction, values
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name, as scikit-learn's `clone` and searches ask for them."""
@@ -100,12 +101,14 @@ class _Estimator:
         return [row for row in self.run_.history if row["event"] == "epoch"]
 
     def _fit(self, splits: Splits) -> Self:
-        if self.runs is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="neuropil-")
-        where = self.runs if self.runs is not None else (self._temporary.name if self._temporary else "runs")
+        where = self.runs
+        if where is None:
+            where = tempfile.mkdtemp(prefix="neuropil-")
+            weakref.finalize(self, shutil.rmtree, where, ignore_errors=True)
         values = {"model": self.model, "data": IN_MEMORY, **self.values}
         recipe = Recipe(name=self.model).with_values(values)
-        self._run = carry_out(start(recipe, runs=where, splits=splits), lambda report: None)
+        running = start(recipe, runs=where, splits=splits)
+        self._run = carry_out(running, lambda report: None, pictures=self.runs is not None)
         return self
 
     def _outputs(self, X: Any) -> Any:

@@ -23,12 +23,13 @@ PICTURE_SIDE = 96
 """Longest side of a picture in the report, in pixels."""
 
 
-def finish(running: Running, ending: str) -> Run:
+def finish(running: Running, ending: str, *, pictures: bool = True) -> Run:
     """Score the best weights, then write `results.json`, `results.csv`, `plots/` and `report.html`.
 
     Args:
         running: a run whose loop has ended.
         ending: how it ended (`done`, `early stopping`).
+        pictures: also write `plots/` and `report.html`.
 
     Returns:
         The run, opened for prediction.
@@ -48,9 +49,10 @@ def finish(running: Running, ending: str) -> Run:
     results = {"ending": ending, "best_step": best, "metric": assembly.task.metric, **scores}
     folder.write("results.json", json.dumps(results, indent=1) + "\n")
     folder.write_results()
-    report = _report(running, run, results, details, shown)
-    folder.write("report.html", write_report(report), durable=False)
-    write_plots(folder.path / "plots", report)
+    if pictures:
+        report = _report(running, run, results, details, shown)
+        folder.write("report.html", write_report(report), durable=False)
+        write_plots(folder.path / "plots", report)
     return run
 
 

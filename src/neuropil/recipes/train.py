@@ -107,8 +107,13 @@ def resume_run(path: Path | str, *, progress: bool = True) -> Run:
         return carry_out(running, lambda report: watch(running, report))
 
 
-def carry_out(running: Running, on_report: Callable[[StepReport], Any]) -> Run:
+def carry_out(running: Running, on_report: Callable[[StepReport], Any], *, pictures: bool = True) -> Run:
     """Run the loop to its end and write what a run leaves behind.
+
+    Args:
+        running: a run that was started or resumed.
+        on_report: called with each step's report.
+        pictures: also draw the plots and the report.
 
     Raises:
         Interrupted: a signal came; the state is saved.
@@ -120,7 +125,7 @@ def carry_out(running: Running, on_report: Callable[[StepReport], Any]) -> Run:
             if report.ending == "interrupted":
                 raise Interrupted(running.folder.path, report.signal or 2)
             ending = report.ending or ending
-    return finish(running, ending)
+    return finish(running, ending, pictures=pictures)
 
 
 Watch = Callable[[Running, StepReport], None]

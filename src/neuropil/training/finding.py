@@ -58,7 +58,8 @@ def find_learning_rate(
     """The range test: raise the rate each step until the loss explodes.
 
     The suggestion is the rate of steepest descent of the smoothed loss (Smith 2017, arXiv:1506.01186, section 3.3, in
-    the form with one pass and an exponential rise).
+    the form with one pass and an exponential rise), but at most a tenth of the rate of the smallest loss: close to
+    where the loss explodes the steepest descent is often chance.
 
     Args:
         model: left as it is.
@@ -97,7 +98,8 @@ def find_learning_rate(
         raise InputError(f"the loss grows at once even at a learning rate of {lowest:g}; check the inputs' scale")
     slopes = [losses[i + 1] - losses[i - 1] for i in range(1, len(losses) - 1)]
     steepest = min(range(len(slopes)), key=slopes.__getitem__) + 1
-    return RateTrial(tuple(rates), tuple(losses), float(f"{rates[steepest]:.2g}"))
+    suggested = min(rates[steepest], rates[losses.index(min(losses))] / 10)
+    return RateTrial(tuple(rates), tuple(losses), float(f"{suggested:.2g}"))
 
 
 def find_batch_size(
