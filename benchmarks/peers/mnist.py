@@ -90,7 +90,7 @@ class InMemory:
 
     def __init__(self, images: Array, classes: Array, batch: int, shuffle: bool) -> None:
         self.inputs = ((torch.from_numpy(images.copy()).float() / 255 - MEAN) / STD).unsqueeze(1)
-        self.targets, self.batch, self.shuffle = torch.from_numpy(classes).long(), batch, shuffle
+        self.targets, self.batch, self.shuffle = torch.from_numpy(classes.copy()).long(), batch, shuffle
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         count = len(self.inputs)
