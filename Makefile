@@ -26,10 +26,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 	$(BIN)/pip install --quiet --editable ".[all,dev,oracle]"
 	@touch $@
 
-.venv/bench: .venv/dev
-	$(BIN)/pip install --quiet --editable ".[all,dev,oracle,bench]"
-	@touch $@
-
 demo: .venv/demo
 	@$(BIN)/neuropil train digits-lenet5
 
@@ -45,7 +41,7 @@ test: check
 proofs: .venv/dev
 	@$(BIN)/pytest -m proof -s
 
-bench: .venv/bench
+bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
