@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from neuropil.registry import Catalogue
 
-__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "LOSSES"]
+__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "LOSSES", "POOLINGS"]
 
 ACTIVATIONS = Catalogue(
     "activation",
@@ -30,6 +30,28 @@ INITIALIZATIONS = Catalogue(
         "he": ("neuropil.nn.initialization:he", "N(0, 1) / sqrt(n_in / 2): for ReLU"),
         "he_truncated": ("neuropil.nn.initialization:he_truncated", "he, cut at two deviations: Keras' HeNormal"),
         "lenet": ("neuropil.nn.initialization:lenet", "U(+-2.4 / n_in): the 1998 LeNet-5 paper"),
+    },
+)
+
+POOLINGS = Catalogue(
+    "pooling",
+    {
+        "max": ("neuropil.nn.pooling:MaxPooling", "the largest value of each window"),
+        "average": ("neuropil.nn.pooling:AveragePooling", "the mean of each window"),
+        "stochastic": (
+            "neuropil.nn.stochastic_pooling:StochasticPooling",
+            "a value of each window, drawn in proportion to its size; their weighted mean at inference",
+        ),
+        "trainable_subsampling": (
+            "neuropil.nn.pooling:TrainableSubsampling",
+            "weight x (sum of a block) + bias, learned for each map: LeNet",
+        ),
+        "global_average": ("neuropil.nn.pooling:GlobalAveragePooling", "the mean of each map"),
+        "global_max": ("neuropil.nn.pooling:GlobalMaxPooling", "the largest value of each map"),
+        "adaptive_average_1d": ("torch.nn:AdaptiveAvgPool1d", "means of as many windows as asked for, along one axis"),
+        "adaptive_average_2d": ("torch.nn:AdaptiveAvgPool2d", "means of as many windows as asked for, along two axes"),
+        "adaptive_max_1d": ("torch.nn:AdaptiveMaxPool1d", "the largest of as many windows as asked for, one axis"),
+        "adaptive_max_2d": ("torch.nn:AdaptiveMaxPool2d", "the largest of as many windows as asked for, two axes"),
     },
 )
 
