@@ -40,9 +40,9 @@ class StochasticPooling(WindowPooling):
             where Python code cannot look at values, a negative element makes its windows NaN instead.
 
     Differs:
-        A window whose sum is not finite gives NaN, in training and inference. Half precision adds in float32, to choose
-        exactly; the value is the element itself. Random numbers come from torch's generator of the input's device,
-        whose state is saved with a run.
+        A window that holds NaN or infinity gives NaN, in training and inference. Half precision adds in float32, to
+        choose exactly; the value is the element itself. Random numbers come from torch's generator of the input's
+        device, whose state is saved with a run, in the order in which the output lies in memory.
 
     Example:
         >>> pool = StochasticPooling(2)
@@ -81,16 +81,17 @@ def _non_negative(x: Tensor) -> Tensor:
 def _drawn(padded: Tensor, axes: list[Axis]) -> Tensor:
     with torch.no_grad():
         taps = taps_of(_wide(padded), axes)
-        total = taps[0].clone()
+        share = 0.5 ** len(taps).bit_length()  # a power of two: the sums are scaled exactly and do not overflow
+        total = taps[0] * share
         for tap in taps[1:]:
-            total += tap
+            total.add_(tap, alpha=share)
         threshold = torch.rand_like(total) * total
-        running = taps[0].clone()
+        running = taps[0] * share
         positions = torch.empty_like(total, dtype=torch.int64).copy_(_first_positions(padded, axes))
         for tap, step in zip(taps[1:], _steps(padded, axes), strict=True):
             positions.add_(running <= threshold, alpha=step)
-            running += tap
-        factor = total.sign() + total * 0  # 1; 0 for a window of zeros; NaN for a sum that is not finite
+            running.add_(tap, alpha=share)
+        factor = total.sign() + total * 0  # 1; 0 for a window of zeros; NaN where the window holds NaN or infinity
     return _taken(padded, positions) * factor.to(padded.dtype)
 
 
