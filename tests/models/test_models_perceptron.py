@@ -38,7 +38,7 @@ def test_counts_by_hand() -> None:
 
 def test_batch_normalization_stands_on_the_sums_before_the_activation() -> None:
     stage = Perceptron(in_features=4, hidden=(8,), batch_norm=True, dropout=0.2).stages[0]
-    assert [type(layer).__name__ for layer in stage] == ["Linear", "BatchNorm1d", "ReLU", "Dropout"]  # type: ignore[union-attr]
+    assert [type(layer).__name__ for layer in stage] == ["Linear", "BatchNormalization", "ReLU", "Dropout"]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("form", "biased"), [("chapter", True), ("srivastava", False), ("inverted", False)])

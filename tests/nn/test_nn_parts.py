@@ -14,7 +14,7 @@ from neuropil.formulas import activation as formulas_activation
 from neuropil.formulas import dropout as formulas_dropout
 from neuropil.formulas import losses as formulas_losses
 from neuropil.formulas import pooling as formulas_pooling
-from neuropil.nn import ACTIVATIONS, LOSSES
+from neuropil.nn import LOSSES
 from neuropil.nn.activation import make_activation
 from neuropil.nn.dropout import Dropout
 from neuropil.nn.heads import linear_head
@@ -22,7 +22,7 @@ from neuropil.nn.losses import cross_entropy, squared_error
 from neuropil.nn.pooling import TrainableSubsampling
 
 
-@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@pytest.mark.parametrize("name", formulas_activation.__all__)
 def test_activations_are_the_formulas(name: str) -> None:
     x = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 5
     layer = make_activation(name)

@@ -15,6 +15,7 @@ from neuropil.nn.activation import ActivationName, make_activation
 from neuropil.nn.dropout import Dropout, DropoutForm
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.normalization import BatchNormalization
 
 __all__ = ["Perceptron"]
 
@@ -33,7 +34,7 @@ class Perceptron(nn.Module):
         dropout: share of hidden nodes left out while training, 0 (none) up to below 1; the chapter's is 0.2.
         dropout_form: see `neuropil.nn.dropout.Dropout`; the chapter's chooses nodes once a mini-batch, the others
             once a sample. The default keeps predictions unbiased.
-        batch_norm: normalize each hidden layer's sums over the mini-batch.
+        batch_norm: normalize each hidden layer's sums over the mini-batch, in the chapter's form.
         initialization: how the weights start.
 
     Raises:
@@ -69,7 +70,7 @@ class Perceptron(nn.Module):
         for n_in, n_out in pairwise((in_features, *hidden)):
             layers: list[nn.Module] = [nn.Linear(n_in, n_out)]
             if batch_norm:
-                layers.append(nn.BatchNorm1d(n_out))
+                layers.append(BatchNormalization(n_out))
             layers.append(make_activation(activation))
             if dropout:
                 layers.append(Dropout(dropout, dropout_form, per="batch" if dropout_form == "chapter" else "sample"))

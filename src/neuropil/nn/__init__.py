@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from neuropil.registry import Catalogue
 
-__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "LOSSES", "POOLINGS"]
+__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "LOSSES", "NORMALIZATIONS", "POOLINGS"]
 
 ACTIVATIONS = Catalogue(
     "activation",
@@ -16,6 +16,14 @@ ACTIVATIONS = Catalogue(
         "sigmoid": ("torch.nn:Sigmoid", "1 / (1 + exp(-x)): the chapter's LeNet, gates"),
         "tanh": ("torch.nn:Tanh", "the sigmoid's shape between -1 and 1: recurrent networks"),
         "scaled_tanh": ("neuropil.nn.activation:ScaledTanh", "1.7159 tanh(2x/3): the 1998 LeNet-5 paper"),
+        "relu6": ("torch.nn:ReLU6", "min(max(0, x), 6): MobileNet, which computes with few bits"),
+        "leaky_relu": ("neuropil.nn.activation:leaky_relu", "x above 0, x/10 below: YOLO"),
+        "prelu": ("torch.nn:PReLU", "x above 0, a learned share of x below it"),
+        "silu": ("torch.nn:SiLU", "x sigmoid(x), also called swish: EfficientNet"),
+        "gelu": ("torch.nn:GELU", "x Phi(x), Phi being the normal distribution: BERT"),
+        "gelu_tanh": ("neuropil.nn.activation:gelu_tanh", "x Phi(x) with Phi by a tanh: GPT-2"),
+        "hard_sigmoid": ("torch.nn:Hardsigmoid", "relu6(x + 3) / 6: the sigmoid in straight pieces"),
+        "hard_swish": ("torch.nn:Hardswish", "x relu6(x + 3) / 6: MobileNetV3"),
         "softmax": ("neuropil.nn.activation:Softmax", "probabilities that add up to one: after the last layer only"),
     },
 )
@@ -30,6 +38,29 @@ INITIALIZATIONS = Catalogue(
         "he": ("neuropil.nn.initialization:he", "N(0, 1) / sqrt(n_in / 2): for ReLU"),
         "he_truncated": ("neuropil.nn.initialization:he_truncated", "he, cut at two deviations: Keras' HeNormal"),
         "lenet": ("neuropil.nn.initialization:lenet", "U(+-2.4 / n_in): the 1998 LeNet-5 paper"),
+        "truncated_normal": (
+            "neuropil.nn.initialization:truncated_normal",
+            "N(0, 0.02^2), cut at two deviations: BERT and its kin",
+        ),
+        "orthogonal": ("neuropil.nn.initialization:orthogonal", "rows or columns at right angles: recurrent networks"),
+        "delta_orthogonal": (
+            "neuropil.nn.initialization:delta_orthogonal",
+            "orthogonal at a kernel's centre, 0 elsewhere: very deep plain CNNs",
+        ),
+    },
+)
+
+NORMALIZATIONS = Catalogue(
+    "normalization",
+    {
+        "batch": ("neuropil.nn.normalization:BatchNormalization", "each channel over the mini-batch: the chapter's"),
+        "local_response": (
+            "neuropil.nn.normalization:LocalResponseNormalization",
+            "each value by the channels around it: AlexNet's Norm",
+        ),
+        "layer": ("torch.nn:LayerNorm", "each vector by its own mean and deviation: the Transformer"),
+        "group": ("torch.nn:GroupNorm", "each sample's channels by groups: small batches"),
+        "rms": ("torch.nn:RMSNorm", "each vector by its root mean square: newer language models"),
     },
 )
 

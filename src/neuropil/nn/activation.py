@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 from neuropil.nn import ACTIVATIONS
 
-__all__ = ["ActivationName", "ScaledTanh", "Softmax", "make_activation"]
+__all__ = ["ActivationName", "ScaledTanh", "Softmax", "gelu_tanh", "leaky_relu", "make_activation"]
 
-ActivationName = Literal["relu", "sigmoid", "tanh", "scaled_tanh"]
+ActivationName = Literal[
+    "relu", "sigmoid", "tanh", "scaled_tanh", "relu6", "leaky_relu", "prelu",
+    "silu", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish",
+]  # fmt: skip
 """The activations of hidden layers; softmax stands after the last layer only."""
 
 
@@ -53,6 +56,34 @@ class Softmax(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise over the classes."""
         return torch.softmax(x, dim=1)
+
+
+def leaky_relu(slope: float = 0.1) -> nn.LeakyReLU:
+    """`x` above 0, `slope x` below.
+
+    Source: Redmon et al. 2016, "You only look once", equation 2.
+
+    Differs:
+        The slope is YOLO's 0.1; torch's default, from Maas et al. 2013, is 0.01.
+
+    Example:
+        >>> leaky_relu()(torch.tensor([-1.0, 1.0])).tolist()
+        [-0.10000000149011612, 1.0]
+    """
+    return nn.LeakyReLU(slope)
+
+
+def gelu_tanh() -> nn.GELU:
+    """`x Phi(x)` with the normal distribution's Phi approximated by a tanh, as GPT-2 has it.
+
+    Source: Hendrycks and Gimpel 2016, section 2.
+    Formula: `x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`.
+
+    Example:
+        >>> round(gelu_tanh()(torch.tensor(1.0)).item(), 4)  # the exact one gives 0.8413
+        0.8412
+    """
+    return nn.GELU(approximate="tanh")
 
 
 def make_activation(name: str) -> nn.Module:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 
-__all__ = ["Dropout", "DropoutForm", "DropoutPer"]
+__all__ = ["Dropout", "DropoutForm", "DropoutPer", "SpatialDropout"]
 
 DropoutForm = Literal["chapter", "srivastava", "inverted"]
 DropoutPer = Literal["batch", "sample", "epoch"]
@@ -78,17 +78,70 @@ class Dropout(nn.Module):
         if self.rate == 0:
             return x
         if self.form == "inverted" and self.per == "sample":
-            return F.dropout(x, self.rate)
+            return self._drop_as_torch(x)
         kept = x * self._mask(x, keep)
         return kept / keep if self.form == "inverted" else kept
+
+    def _drop_as_torch(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.rate)
 
     def _mask(self, x: Tensor, keep: float) -> Tensor:
         generator = None
         if self.per == "epoch":
             generator = Generator(x.device).manual_seed(int(self.epoch_seed))
-        shape = x.shape if self.per == "sample" else (1, *x.shape[1:])
+        samples = x.shape[:1] if self.per == "sample" else (1,)
+        shape = (*samples, *self._node_shape(x))
         return torch.empty(shape, device=x.device, dtype=x.dtype).bernoulli_(keep, generator=generator)
+
+    def _node_shape(self, x: Tensor) -> tuple[int, ...]:
+        return tuple(x.shape[1:])
 
     def extra_repr(self) -> str:
         """The settings, for `print(model)`."""
         return f"{self.rate}, form={self.form!r}, per={self.per!r}"
+
+
+class SpatialDropout(Dropout):
+    """Leaves out whole maps, because a single value of a map is much like its neighbours, which would give it away.
+
+    Source: Tompson et al. 2015, "Efficient object localization using convolutional networks", section 3.2.
+    Formula: as `Dropout`, with one draw a map.
+
+    Shape:
+        `[N, C, L]`, `[N, C, H, W]` or `[N, C, D, H, W]` -> the same.
+
+    Args:
+        rate: the share of maps left out, 0 (none) up to but not including 1.
+        form: see `Dropout`; the inverted one unless another is asked for.
+        per: see `Dropout`; new maps for each sample unless asked otherwise, as in the paper.
+
+    Raises:
+        InputError: a rate outside [0, 1), or an input without maps.
+
+    Differs:
+        `torch.nn.Dropout1d`, `Dropout2d` and `Dropout3d` are this with its defaults, to the bit, and Keras'
+        `SpatialDropout1D` to `3D` in distribution.
+
+    Example:
+        >>> maps = SpatialDropout(0.5)(torch.ones(8, 4, 3, 3))
+        >>> sorted(set(maps.mean(dim=(2, 3)).flatten().tolist()))
+        [0.0, 2.0]
+    """
+
+    def __init__(self, rate: float = 0.2, form: DropoutForm = "inverted", per: DropoutPer = "sample") -> None:
+        super().__init__(rate, form, per)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Leave out maps (training) or scale as the form asks (inference)."""
+        if x.ndim < 3:
+            raise InputError(
+                f"{list(x.shape)} has no maps to leave out; give [N, C, L] or [N, C, H, W], or use Dropout"
+            )
+        return super().forward(x)
+
+    def _drop_as_torch(self, x: Tensor) -> Tensor:
+        dropped: Tensor = torch.feature_dropout(x, self.rate, True)
+        return dropped
+
+    def _node_shape(self, x: Tensor) -> tuple[int, ...]:
+        return (x.shape[1], *(1,) * (x.ndim - 2))
