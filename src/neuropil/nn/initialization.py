@@ -139,7 +139,10 @@ def delta_orthogonal(weight: Tensor, fan_in: int, fan_out: int, generator: Gener
         The paper asks for at least as many maps out as in; with fewer, the rows are orthogonal and length is lost.
     """
     weight.zero_()
-    orthogonal(weight[(..., *(size // 2 for size in weight.shape[2:]))], fan_in, fan_out, generator)
+    centre = weight
+    for size in reversed(weight.shape[2:]):
+        centre = centre[..., size // 2]
+    orthogonal(centre, fan_in, fan_out, generator)
 
 
 @torch.no_grad()
