@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from neuropil.registry import Catalogue
 
-__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "LOSSES", "NORMALIZATIONS", "POOLINGS"]
+__all__ = ["ACTIVATIONS", "CONVOLUTIONS", "INITIALIZATIONS", "LOSSES", "NORMALIZATIONS", "POOLINGS"]
 
 ACTIVATIONS = Catalogue(
     "activation",
@@ -25,6 +25,39 @@ ACTIVATIONS = Catalogue(
         "hard_sigmoid": ("torch.nn:Hardsigmoid", "relu6(x + 3) / 6: the sigmoid in straight pieces"),
         "hard_swish": ("torch.nn:Hardswish", "x relu6(x + 3) / 6: MobileNetV3"),
         "softmax": ("neuropil.nn.activation:Softmax", "probabilities that add up to one: after the last layer only"),
+    },
+)
+
+CONVOLUTIONS = Catalogue(
+    "convolution",
+    {
+        "ordinary": (
+            "neuropil.nn.convolution:Convolution2d",
+            "all channels in each window; dilated, grouped, depthwise by options",
+        ),
+        "pointwise": ("neuropil.nn.convolution:PointwiseConvolution2d", "1x1: the channels of each place mixed"),
+        "transposed": ("neuropil.nn.transposed:TransposedConvolution2d", "deconvolution: the output is larger"),
+        "depthwise_separable": (
+            "neuropil.nn.separable:DepthwiseSeparableConvolution2d",
+            "each channel alone, then 1x1: MobileNet",
+        ),
+        "spatially_separable": ("neuropil.nn.separable:SpatiallySeparableConvolution2d", "k x 1, then 1 x k"),
+        "flattened": ("neuropil.nn.separable:FlattenedConvolution2d", "over the channels, down, across"),
+        "shuffled_grouped": (
+            "neuropil.nn.shuffled:ShuffledGroupedConvolution2d",
+            "in groups, whose maps are then dealt out: ShuffleNet",
+        ),
+        "ordinary_1d": ("neuropil.nn.convolution:Convolution1d", "ordinary, along one axis"),
+        "pointwise_1d": ("neuropil.nn.convolution:PointwiseConvolution1d", "pointwise, along one axis"),
+        "transposed_1d": ("neuropil.nn.transposed:TransposedConvolution1d", "transposed, along one axis"),
+        "depthwise_separable_1d": (
+            "neuropil.nn.separable:DepthwiseSeparableConvolution1d",
+            "depthwise separable, along one axis",
+        ),
+        "shuffled_grouped_1d": (
+            "neuropil.nn.shuffled:ShuffledGroupedConvolution1d",
+            "shuffled in groups, along one axis",
+        ),
     },
 )
 
