@@ -8,7 +8,7 @@ from benchmarks.records import Topic
 
 __all__ = ["TOPICS", "topic"]
 
-TOPICS = ("startup", "step", "augment", "mnist")
+TOPICS = ("startup", "step", "augment", "mnist", "pooling")
 
 
 def topic(name: str) -> Topic:

@@ -113,6 +113,16 @@ def test_a_draw_is_the_formula(size: tuple[int, int], stride: int, padding: int)
         np.testing.assert_array_equal(said[sample, channel].numpy(), expected)
 
 
+def test_a_window_may_be_large() -> None:
+    line, layer = draw(1, 1, 1, 700), StochasticPooling((1, 600), 50)
+    said = seeded(layer, line.expand(1, 50, 1, 700))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        draws = torch.rand(said.shape, dtype=torch.float64).numpy()
+    expected = [formulas.stochastic_pooling(line[0, 0].numpy(), one, 1, 600, 50) for one in draws[0]]
+    np.testing.assert_array_equal(said[0].numpy(), expected)
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 8), (2, 3, 5, 6, 7)])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize("padding", [0, 1, "same"])
@@ -244,3 +254,17 @@ def test_a_compiled_layer_draws_as_the_plain_one() -> None:
     seen = [seeded(one, x, seed=2) for one in (layer, compiled)]
     assert torch.equal(*seen)
     assert torch.equal(*(torch.autograd.grad(said.sum(), x)[0] for said in seen))
+
+
+@pytest.mark.proof
+@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of torch's own compiler
+def test_the_compiler_draws_by_the_law_too() -> None:
+    torch._dynamo.reset()
+    layer = StochasticPooling((1, 3))
+    compiled: Any = torch.compile(layer, fullgraph=True)
+    x = torch.tensor([1.0, 2.0, 5.0]).expand(1, 1, 100_000, 3).contiguous().requires_grad_()
+    said = seeded(compiled, x)
+    counts = [int((said == value).sum()) for value in (1, 2, 5)]
+    assert stats.chisquare(counts, np.array([1, 2, 5]) / 8 * 100_000).pvalue > 0.01
+    (gradient,) = torch.autograd.grad(said.sum(), x)
+    assert torch.equal(gradient, (x.detach() == said.detach()).float())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -86,11 +85,12 @@ def _drawn(padded: Tensor, axes: list[Axis]) -> Tensor:
         for tap in taps[1:]:
             total.add_(tap, alpha=share)
         threshold = torch.rand_like(total) * total
-        running = taps[0] * share
-        positions = torch.empty_like(total, dtype=torch.int64).copy_(_first_positions(padded, axes))
-        for tap, step in zip(taps[1:], _steps(padded, axes), strict=True):
-            positions.add_(running <= threshold, alpha=step)
+        running = torch.zeros_like(total)
+        passed = torch.zeros_like(total, dtype=torch.uint8 if len(taps) <= 256 else torch.int64)
+        for tap in taps[:-1]:
             running.add_(tap, alpha=share)
+            passed.add_(running <= threshold)
+        positions = _places(padded, axes)[passed.int()].add_(_first_places(padded, axes))
         factor = total.sign() + total * 0  # 1; 0 for a window of zeros; NaN where the window holds NaN or infinity
     return _taken(padded, positions) * factor.to(padded.dtype)
 
@@ -106,24 +106,21 @@ def _expected(padded: Tensor, axes: list[Axis]) -> Tensor:
     return (scale * squares / sums.where(sums != 0, 1)).to(padded.dtype)
 
 
-def _first_positions(padded: Tensor, axes: list[Axis]) -> Tensor:
+def _first_places(padded: Tensor, axes: list[Axis]) -> Tensor:
     """Where in a flat map each window starts."""
-    positions = torch.zeros((), dtype=torch.int64, device=padded.device)
-    for axis, length in zip(axes, padded.shape[2:], strict=True):
-        starts = torch.arange(axis.num_windows, device=padded.device) * axis.stride
-        positions = positions[..., None] * length + starts
-    return positions
+    return _flat([torch.arange(axis.num_windows, device=padded.device) * axis.stride for axis in axes], padded)
 
 
-def _steps(padded: Tensor, axes: list[Axis]) -> list[int]:
-    """How far it is, in a flat map, from each element of a window to the next."""
-    places = []
-    for corner in product(*(range(axis.size) for axis in axes)):
-        place = 0
-        for offset, length in zip(corner, padded.shape[2:], strict=True):
-            place = place * length + offset
-        places.append(place)
-    return [after - before for before, after in pairwise(places)]
+def _places(padded: Tensor, axes: list[Axis]) -> Tensor:
+    """Where in a flat map each element of a window lies, counted from the first."""
+    return _flat([torch.arange(axis.size, device=padded.device) for axis in axes], padded).flatten()
+
+
+def _flat(along: list[Tensor], padded: Tensor) -> Tensor:
+    flat = torch.zeros((), dtype=torch.int64, device=padded.device)
+    for places, length in zip(along, padded.shape[2:], strict=True):
+        flat = flat[..., None] * length + places
+    return flat
 
 
 def _taken(padded: Tensor, positions: Tensor) -> Tensor:
