@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -131,3 +132,15 @@ def test_weights_that_differ_elsewhere_are_refused(options: dict[str, object], t
 def test_a_recipe_of_data_in_memory_is_not_repeated() -> None:
     with pytest.raises(InputError, match="handed over in memory"):
         check_recipe(Recipe().with_values({"model": "perceptron", "data": "arrays"}))
+
+
+def test_balanced_class_weights_come_from_the_training_part() -> None:
+    parts = assemble(IRIS.with_overrides(["task.class_weights=balanced"]))
+    counts = parts.signature.class_counts
+    assert counts == tuple(np.bincount(parts.splits.train.targets)) and len(counts) == 3
+    weights = parts.task.target_weights(torch.arange(3))  # type: ignore[attr-defined]
+    assert weights.tolist() == pytest.approx([sum(counts) / (3 * count) for count in counts])
+    with pytest.raises(InputError, match="can be 'balanced' or a list of numbers, but 'balancd'"):
+        assemble(IRIS.with_overrides(["task.class_weights=balancd"]))
+    with pytest.raises(InputError, match="no option 'class_counts'"):
+        check_recipe(IRIS.with_values({"task.name": "classification", "task.class_counts": [1, 2, 3]}))

@@ -198,6 +198,21 @@ def test_refuses_a_class_number_in_a_later_batch(wrong: int) -> None:
         task.step(nn.Identity(), Given(torch.zeros(2, 3), torch.tensor([0, wrong]), np.arange(2)), None)
 
 
+def test_balanced_weights_are_scikit_learns() -> None:
+    weight = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
+    outputs, targets = random_case(3)
+    targets = torch.where(torch.arange(103) < 60, 0, targets)
+    wanted = weight("balanced", classes=np.arange(3), y=targets.numpy())
+    task = Classification(names(3), class_weights="balanced", class_counts=targets.bincount().tolist())
+    loss, _ = task.step(nn.Identity(), Given(outputs, targets, np.arange(103)), None)
+    assert float(loss) == pytest.approx(float(F.cross_entropy(outputs, targets, torch.from_numpy(wanted))), rel=1e-12)
+    for counts in ((), (3, 0, 4)):
+        with pytest.raises(
+            InputError, match=r"training samples of each of the 3 classes, .* give the weights as a list"
+        ):
+            Classification(names(3), class_weights="balanced", class_counts=counts)
+
+
 def test_refuses_wrong_options() -> None:
     with pytest.raises(InputError, match="at least two classes"):
         Classification(["only"])

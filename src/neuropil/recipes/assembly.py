@@ -168,7 +168,7 @@ def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
     _check(MODELS, name, model, FROM_DATA)
     name, task = _named(recipe, "task")
     if name is not None:
-        _check(TASKS, name, task, ("classes", "targets", "mean", "scale"))
+        _check(TASKS, name, task, ("classes", "class_counts", "targets", "mean", "scale"))
     _check_rule(recipe)
     _make_schedule(recipe)
     for part in recipe.augment:
@@ -372,7 +372,7 @@ def build_task(recipe: Recipe, signature: DataSignature) -> Task:
     if name != natural:
         raise InputError(f"the task is {name}, but the data's targets are {signature.target}; use task={natural}")
     if signature.target == "classes":
-        known: dict[str, Any] = {"classes": list(signature.classes)}
+        known: dict[str, Any] = {"classes": list(signature.classes), "class_counts": list(signature.class_counts)}
     else:
         known = {"targets": list(signature.targets), "mean": signature.target_mean, "scale": signature.target_scale}
     task: Task = TASKS.build(name, **known, **options)

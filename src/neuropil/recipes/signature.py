@@ -31,6 +31,7 @@ class DataSignature:
         normalization: statistics of the training part.
         target_mean: of each value column, in the training part.
         target_scale: standard deviation of each value column, in the training part.
+        class_counts: samples of each class in the training part.
     """
 
     kind: Literal["images", "table", "arrays"]
@@ -43,6 +44,7 @@ class DataSignature:
     normalization: Normalization | None
     target_mean: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
     @property
     def num_outputs(self) -> int:
@@ -85,7 +87,10 @@ def sign_data(train: Samples, normalization: Normalization | None) -> DataSignat
     info = train.info
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
     targets = info.targets
+    if info.target == "classes":
+        counts = tuple(np.bincount(np.asarray(train.targets), minlength=len(info.classes)).tolist())
     if info.target == "values":
         values = np.asarray(train.targets, dtype=np.float64).reshape(len(train), -1)
         spread = values.std(axis=0)
@@ -94,5 +99,5 @@ def sign_data(train: Samples, normalization: Normalization | None) -> DataSignat
         targets = targets or tuple(f"target {number}" for number in range(values.shape[1]))
     return DataSignature(
         info.kind, info.target, info.input_shape, info.classes, info.columns, targets, dict(info.encoding),
-        normalization, mean, scale,
+        normalization, mean, scale, counts,
     )  # fmt: skip

@@ -44,10 +44,12 @@ class Classification:
         classes: names in the order of their numbers.
         label_smoothing: share of each target that is spread over all classes, 0 up to 1 (excluded).
         class_weights: one weight a class, high for rare classes that shall count more; the loss of class numbers is
-            then the weighted mean, as in torch.
+            then the weighted mean, as in torch. `balanced` gives class k the weight n / (K n_k), as in scikit-learn.
+        class_counts: training samples of each class, n_k, for `balanced`; a recipe counts them.
 
     Raises:
-        InputError: fewer than two classes, a name twice, or a number outside its range.
+        InputError: fewer than two classes, a name twice, a number outside its range, or `balanced` with a class that
+            has no sample.
 
     Differs:
         torch: a class number of -100 is refused like any other outside 0..K-1, not left out in silence.
@@ -67,7 +69,8 @@ class Classification:
         classes: Sequence[str],
         *,
         label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | Literal["balanced"] | None = None,
+        class_counts: Sequence[int] = (),
     ) -> None:
         self.classes = tuple(classes)
         self.label_smoothing = label_smoothing
@@ -78,10 +81,22 @@ class Classification:
             raise InputError(f"class names must differ, but {twice[0]!r} stands there twice")
         if not 0 <= label_smoothing < 1:
             raise InputError(f"label_smoothing must be at least 0 and below 1, but {label_smoothing} was given")
+        if class_weights == "balanced":
+            class_weights = self._balanced_weights(class_counts)
         self._weights = None if class_weights is None else self._checked_weights(class_weights)
         self._checked = False
 
-    def _checked_weights(self, weights: Sequence[float]) -> Tensor:
+    def _balanced_weights(self, counts: Sequence[int]) -> list[float]:
+        if len(counts) != len(self.classes) or min(counts) < 1:
+            raise InputError(
+                f"class_weights='balanced' needs training samples of each of the {len(self.classes)} classes, "
+                f"but their numbers are {list(counts)}; give the weights as a list"
+            )
+        return [sum(counts) / (len(counts) * count) for count in counts]
+
+    def _checked_weights(self, weights: Sequence[float] | str) -> Tensor:
+        if isinstance(weights, str):
+            raise InputError(f"class_weights can be 'balanced' or a list of numbers, but {weights!r} was given")
         if len(weights) != len(self.classes):
             raise InputError(
                 f"class_weights needs one number for each of the {len(self.classes)} classes, "
