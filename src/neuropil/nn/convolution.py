@@ -152,7 +152,13 @@ class _Convolution(_ConvNd):
         padding = tuple(before for before, _ in amounts)
         if any(before != after for before, after in amounts):
             x, padding = F.pad(x, [one for pair in reversed(amounts) for one in pair]), (0,) * self.axes
-        if self.groups > 1 and max(self.kernel_size) == 1 and not any(padding) and _suits_product(x):
+        if (
+            self.groups > 1
+            and max(self.kernel_size) == 1
+            and not any(padding)
+            and x.ndim == self.axes + 2
+            and _suits_product(x)
+        ):
             return self._grouped_product(x)
         return self.convolve(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -160,9 +166,9 @@ class _Convolution(_ConvNd):
         """A grouped 1x1 convolution as matrix products of `[O / G, C / G]` with `[C / G, positions]`."""
         for axis, step in enumerate(self.stride, start=2):
             x = x[(slice(None),) * axis + (slice(None, None, step),)] if step > 1 else x
-        maps = x.reshape(len(x), self.groups, self.in_channels // self.groups, -1)
+        maps = x.reshape(x.shape[0], self.groups, self.in_channels // self.groups, -1)
         weight = self.weight.view(self.groups, self.out_channels // self.groups, -1)
-        y = torch.matmul(weight, maps).view(len(x), self.out_channels, *x.shape[2:])
+        y = torch.matmul(weight, maps).view(x.shape[0], self.out_channels, *x.shape[2:])
         return y if self.bias is None else y + self.bias.view(-1, *(1,) * self.axes)
 
     def extra_repr(self) -> str:
@@ -175,8 +181,11 @@ class _Convolution(_ConvNd):
 
 
 def _suits_product(x: Tensor) -> bool:
-    """Whether matrix products are the faster way: on a processor, with one map after the other in memory."""
-    return x.device.type == "cpu" and x.is_contiguous() and x.ndim > 2
+    """Whether matrix products are the faster way: on a processor, with one map after the other in memory.
+
+    An exported network may run anywhere, so its graph keeps the convolution.
+    """
+    return x.device.type == "cpu" and x.is_contiguous() and not torch.compiler.is_exporting()
 
 
 class Convolution1d(_Convolution, nn.Conv1d):
