@@ -17,7 +17,7 @@ from neuropil.nn.stochastic_pooling import StochasticPooling
 
 __all__ = ["COMPETITORS", "composed"]
 
-BATCH, SIZE, STRIDE, WARM_UP, RUNS = 32, 3, 2, 3, 15
+BATCH, SIZE, STRIDE, WARM_UP, RUNS = 32, 3, 2, 2, 9
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 Pool = Callable[[Tensor], Tensor]

@@ -34,7 +34,7 @@ TOPIC = Topic(
     notes=(
         "AlexNet's three poolings: windows of 3 × 3, one every 2 places, batch 32, values as ReLU leaves them. Ours "
         "draws an element of each window; beside it torch's `F.max_pool2d`, which only finds the largest.",
-        "Backward means the gradient of the input. Each number is the median of 15 runs after 3.",
+        "Backward means the gradient of the input. Each number is the median of 9 runs after 2.",
         "Channels-last is for the record: torch's max pooling has vector code for that layout alone, and takes less "
         "time there than drawing one random number a window. So is the composition that one would write: `unfold`, "
         "`multinomial`, `gather`.",

@@ -57,9 +57,8 @@ class StochasticPooling(WindowPooling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Draw (training) or weigh (inference)."""
-        axes, pads = self.axes_of(x), pads_of(self.axes_of(x))
-        x = _non_negative(x)
-        padded = F.pad(x, pads) if any(pads) else x
+        axes, x = self.axes_of(x), _non_negative(x)
+        padded = x if self.padding == 0 and not self.ceil_mode else F.pad(x, pads_of(axes))
         return _drawn(padded, axes) if self.training else _expected(padded, axes)
 
 

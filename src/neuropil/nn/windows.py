@@ -108,7 +108,8 @@ class WindowPooling(nn.Module):
         count = (room + (stride - 1 if self.ceil_mode else 0)) // stride + 1
         if self.ceil_mode and (count - 1) * stride >= length + before:
             count -= 1
-        if count < 1 or length < (1 if size == 1 else dilation):
+        least = 1 if size == 1 else dilation  # a shorter input may lie between two elements of a window
+        if count < 1 or length < least:
             dilated = "" if self.dilation == 1 else f" (dilation {self.dilation})"
             raise InputError(
                 f"a window of {self.kernel_size}{dilated} does not fit into the input {list(x.shape)} with padding "
