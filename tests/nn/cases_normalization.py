@@ -74,13 +74,7 @@ def _softmax(layer: Any, x: Array) -> Array:
 def _activation(name: str) -> LayerCase:
     formula = getattr(activation, name, None)
     plain = None if formula is None else lambda layer, x: formula(x)
-    return LayerCase(
-        name,
-        partial(ACTIVATIONS.build, name),
-        (3, 5, 2),
-        _softmax if name == "softmax" else plain,
-        double_backward=name != "hard_sigmoid",  # torch has none
-    )
+    return LayerCase(name, partial(ACTIVATIONS.build, name), (3, 5, 2), _softmax if name == "softmax" else plain)
 
 
 BATCH: dict[str, Any] = {"formula": _stored, "training_formula": _of_batch}

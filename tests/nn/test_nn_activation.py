@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from neuropil.models.perceptron import Perceptron
-from neuropil.nn.activation import ActivationName, gelu_tanh, leaky_relu, make_activation
+from neuropil.nn.activation import ActivationName, HardSigmoid, gelu_tanh, leaky_relu, make_activation
 
 
 @pytest.mark.slow
@@ -48,3 +48,11 @@ def test_a_perceptron_takes_each_of_them() -> None:
         network = Perceptron(in_features=3, hidden=(4,), activation=name)
         assert network(torch.randn(2, 3)).isfinite().all()
         assert type(network.stages[0][1]) is type(make_activation(name))  # type: ignore[index]
+
+
+def test_the_hard_sigmoid_is_torchs_with_a_slope_of_double_precision() -> None:
+    x = torch.linspace(-5, 5, 101, dtype=torch.float64, requires_grad=True)
+    said = HardSigmoid()(x)
+    torch.testing.assert_close(said, nn.Hardsigmoid()(x), rtol=0, atol=1e-15)
+    (slope,) = torch.autograd.grad(said.sum(), x)
+    assert slope[50].item() == pytest.approx(1 / 6, rel=1e-15) and not slope[:20].any() and not slope[-20:].any()

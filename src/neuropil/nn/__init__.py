@@ -22,7 +22,7 @@ ACTIVATIONS = Catalogue(
         "silu": ("torch.nn:SiLU", "x sigmoid(x), also called swish: EfficientNet"),
         "gelu": ("torch.nn:GELU", "x Phi(x), Phi being the normal distribution: BERT"),
         "gelu_tanh": ("neuropil.nn.activation:gelu_tanh", "x Phi(x) with Phi by a tanh: GPT-2"),
-        "hard_sigmoid": ("torch.nn:Hardsigmoid", "relu6(x + 3) / 6: the sigmoid in straight pieces"),
+        "hard_sigmoid": ("neuropil.nn.activation:HardSigmoid", "relu6(x + 3) / 6: the sigmoid in straight pieces"),
         "hard_swish": ("torch.nn:Hardswish", "x relu6(x + 3) / 6: MobileNetV3"),
         "softmax": ("neuropil.nn.activation:Softmax", "probabilities that add up to one: after the last layer only"),
     },

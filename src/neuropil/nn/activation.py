@@ -6,16 +6,39 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from neuropil.nn import ACTIVATIONS
 
-__all__ = ["ActivationName", "ScaledTanh", "Softmax", "gelu_tanh", "leaky_relu", "make_activation"]
+__all__ = ["ActivationName", "HardSigmoid", "ScaledTanh", "Softmax", "gelu_tanh", "leaky_relu", "make_activation"]
 
 ActivationName = Literal[
     "relu", "sigmoid", "tanh", "scaled_tanh", "relu6", "leaky_relu", "prelu",
     "silu", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish",
 ]  # fmt: skip
 """The activations of hidden layers; softmax stands after the last layer only."""
+
+
+class HardSigmoid(nn.Module):
+    """The sigmoid in three straight pieces, which need no exponential.
+
+    Source: Howard et al. 2019, "Searching for MobileNetV3", section 5.2.
+    Formula: `min(max(0, x + 3), 6) / 6`.
+
+    Shape:
+        any -> the same.
+
+    Differs:
+        `torch.nn.Hardsigmoid` has no second derivative, and holds the slope of 1/6 in single precision only.
+
+    Example:
+        >>> HardSigmoid()(torch.tensor([-4.0, 0.0, 3.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squash each value."""
+        return F.relu6(x + 3) / 6
 
 
 class ScaledTanh(nn.Module):
