@@ -166,6 +166,8 @@ def test_batch_normalization_refuses() -> None:
         BatchNormalization(3, alpha=1.0)
     with pytest.raises(InputError, match="form 'average', which averages over all mini-batches alike"):
         BatchNormalization(3, "average", 0.9)
+    with pytest.raises(InputError, match="no form 'keras'; allowed: chapter, average, paper, torch"):
+        BatchNormalization(3, "keras")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="normalization of 0 channels"):
         BatchNormalization(0)
 

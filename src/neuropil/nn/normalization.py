@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from neuropil.errors import InputError
+from neuropil.registry import nearest
 
 __all__ = ["BatchNormForm", "BatchNormalization", "LocalResponseForm", "LocalResponseNormalization"]
 
@@ -43,14 +44,14 @@ class BatchNormalization(_BatchNorm):
         eps: keeps the root away from 0.
 
     Raises:
-        InputError: a wrong number of channels or axes, `alpha` outside [0, 1) or beside an average that has none, or
-            training on fewer than two values a channel: one value less its mean is 0 whatever it was.
+        InputError: an unknown form, `alpha` outside [0, 1) or beside an average that has none, a wrong number of
+            channels or axes, or training on fewer than two values a channel: one value less its mean is always 0.
 
     Differs:
         Keras' `BatchNormalization(momentum=alpha)` is the chapter's form. `nn.BatchNorm2d(C, momentum=1 - alpha)` is
         form `torch`, and `momentum=None` is `paper`, as its `m` is the same in every mini-batch. Parameter names are
-        torch's. That it works by less "internal covariate shift" is the paper's claim and the chapter's; Santurkar et
-        al. 2018 found none of that and a smoother loss instead.
+        torch's. That it works by less "internal covariate shift" is the paper's claim, which the chapter repeats;
+        Santurkar et al. 2018 dispute it: they measured no less shift, and a smoother loss instead.
 
     Example:
         >>> layer = BatchNormalization(1)
@@ -67,6 +68,8 @@ class BatchNormalization(_BatchNorm):
     def __init__(
         self, num_features: int, form: BatchNormForm = "chapter", alpha: float | None = None, eps: float = 1e-5
     ) -> None:
+        if form not in get_args(BatchNormForm):
+            raise InputError(f"batch normalization has no form {form!r}; {nearest(form, get_args(BatchNormForm))}")
         moving = form in ("chapter", "torch")
         if alpha is not None and not moving:
             raise InputError(f"alpha = {alpha} was given to form {form!r}, which averages over all mini-batches alike")
@@ -85,10 +88,8 @@ class BatchNormalization(_BatchNorm):
         self._check_input_dim(x)
         self.num_batches_tracked.add_(1)
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        biased = 1 - 1 / (
-            x.numel() // x.shape[1]
-        )  # torch stores the variance with 1/(m - 1), which is this much larger
-        variance = self.running_var / biased
+        biased = 1 - 1 / (x.numel() // x.shape[1])
+        variance = self.running_var / biased  # torch adds the mini-batch's with 1/(m - 1), which is as much too large
         y = F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, True, share, self.eps)
         torch.mul(variance, biased, out=self.running_var)
         return y
