@@ -2,101 +2,30 @@
 
 Each is an ordinary `torch.optim.Optimizer`: state by `state_dict`, groups with options of their own, an `lr` that a
 schedule may change before any step. `weight_decay` is the L2 term λ/2 |w|² of the loss, added to the gradient as λw.
+Each formula stands twice: as `equation`, one weight's step in C for large networks, and as `update`, over lists of
+tensors for small ones and other devices.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from neuropil.errors import InputError
+from neuropil.optim.elementwise import ElementwiseRule
+from neuropil.optim.one_pass import Equation
 
-__all__ = ["Adagrad", "Adamax", "ChapterRule", "Momentum", "NesterovMomentum", "RMSprop", "refuse_sparse"]
+__all__ = ["Adagrad", "Adamax", "Momentum", "NesterovMomentum", "RMSprop"]
 
 Group = dict[str, Any]
-State = dict[str, Any]
+Lists = list[list[Tensor]]
+Numbers = dict[str, float]
 
 
-def refuse_sparse(weight: Tensor) -> None:
-    """Refuse a sparse gradient.
-
-    Raises:
-        InputError: it is sparse, as of an embedding with `sparse=True`.
-    """
-    if weight.grad is not None and weight.grad.layout is not torch.strided:
-        raise InputError(
-            f"the gradient of a parameter of {list(weight.shape)} is sparse, but the rules take dense ones; "
-            "build the embedding with sparse=False"
-        )
-
-
-class ChapterRule(Optimizer):
-    """What the chapter's rules share: gathering gradients, weight decay, state that begins at 0.
-
-    Args:
-        params: parameters or groups of them.
-        options: defaults of the groups; `lr` and `weight_decay` among them.
-    """
-
-    slots: tuple[str, ...] = ()
-    """Names of the tensors that the rule keeps for each weight."""
-
-    def __init__(self, params: Any, **options: Any) -> None:
-        super().__init__(params, options)
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One update of every parameter that has a gradient.
-
-        Args:
-            closure: computes the loss and its gradients first, if given.
-
-        Returns:
-            What the closure gave.
-
-        Raises:
-            InputError: a sparse gradient.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            if not weights:
-                continue
-            gradients: list[Tensor] = []
-            for weight in weights:
-                refuse_sparse(weight)
-                gradients.append(weight.grad)
-            if group["weight_decay"]:
-                gradients = list(torch._foreach_add(gradients, weights, alpha=group["weight_decay"]))
-            self.update(weights, gradients, [self._state_of(weight) for weight in weights], group)
-        return loss
-
-    def _state_of(self, weight: Tensor) -> State:
-        state: State = self.state[weight]
-        if not state:
-            for slot in self.slots:
-                state[slot] = torch.zeros_like(weight)
-        return state
-
-    @abstractmethod
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
-        """Change the weights of one group and their state in place; the gradients are left alone."""
-
-
-class Momentum(ChapterRule):
+class Momentum(ElementwiseRule):
     """Gradient descent with momentum: Δ ← αΔ + ηg, w ← w - Δ (chapter; Polyak 1964).
 
     Differs:
@@ -104,17 +33,25 @@ class Momentum(ChapterRule):
         keep the size that they had; there they shrink at once.
     """
 
-    slots = ("delta",)
+    equation = Equation(
+        ("delta",),
+        ("lr", "alpha"),
+        "delta = alpha * delta + lr * g; w -= delta;",
+    )
 
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
+    def numbers(self, group: Group, count: int) -> Numbers:
+        """η and α."""
+        return {"lr": group["lr"], "alpha": group["momentum"]}
+
+    def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """Δ ← αΔ + ηg, w ← w - Δ."""
-        deltas = [state["delta"] for state in states]
-        torch._foreach_mul_(deltas, group["momentum"])
-        torch._foreach_add_(deltas, gradients, alpha=group["lr"])
+        (deltas,) = slots
+        torch._foreach_mul_(deltas, numbers["alpha"])
+        torch._foreach_add_(deltas, gradients, alpha=numbers["lr"])
         torch._foreach_sub_(weights, deltas)
 
 
-class NesterovMomentum(ChapterRule):
+class NesterovMomentum(ElementwiseRule):
     """Nesterov's accelerated gradient: Δ ← αΔ + η∇E(w - αΔ), w ← w - Δ (chapter; Nesterov 1983).
 
     The gradient is wanted at the look-ahead point p = w - αΔ, so between steps the parameters hold p, not w: an
@@ -137,15 +74,23 @@ class NesterovMomentum(ChapterRule):
         0.7
     """
 
-    slots = ("delta",)
+    equation = Equation(
+        ("delta",),
+        ("lr", "alpha"),
+        "delta = alpha * delta + lr * g; w -= lr * g + alpha * delta;",
+    )
 
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
+    def numbers(self, group: Group, count: int) -> Numbers:
+        """η and α."""
+        return {"lr": group["lr"], "alpha": group["momentum"]}
+
+    def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """Δ ← αΔ + ηg, p ← p - ηg - αΔ."""
-        deltas = [state["delta"] for state in states]
-        torch._foreach_mul_(deltas, group["momentum"])
-        torch._foreach_add_(deltas, gradients, alpha=group["lr"])
-        torch._foreach_add_(weights, gradients, alpha=-group["lr"])
-        torch._foreach_add_(weights, deltas, alpha=-group["momentum"])
+        (deltas,) = slots
+        torch._foreach_mul_(deltas, numbers["alpha"])
+        torch._foreach_add_(deltas, gradients, alpha=numbers["lr"])
+        torch._foreach_add_(weights, gradients, alpha=-numbers["lr"])
+        torch._foreach_add_(weights, deltas, alpha=-numbers["alpha"])
 
     @contextmanager
     def at_weights(self) -> Iterator[None]:
@@ -172,23 +117,31 @@ def _divide_by_root(
     torch._foreach_addcdiv_(weights, gradients, roots, value=-lr)
 
 
-class Adagrad(ChapterRule):
+class Adagrad(ElementwiseRule):
     """A rate of its own for each weight: G ← G + g², w ← w - ηg / √(G + ε) (chapter; Duchi, Hazan & Singer 2011).
 
     Differs:
         torch divides by √G + ε; Keras as here, but its G begins at 0.1.
     """
 
-    slots = ("sum_of_squares",)
+    equation = Equation(
+        ("sum_of_squares",),
+        ("lr", "eps"),
+        "sum_of_squares += g * g; w -= lr * g / sqrt(sum_of_squares + eps);",
+    )
 
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
+    def numbers(self, group: Group, count: int) -> Numbers:
+        """η and ε."""
+        return {"lr": group["lr"], "eps": group["eps"]}
+
+    def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """G ← G + g², w ← w - ηg / √(G + ε)."""
-        squares = [state["sum_of_squares"] for state in states]
+        (squares,) = slots
         torch._foreach_addcmul_(squares, gradients, gradients)
-        _divide_by_root(weights, gradients, squares, group["eps"], group["lr"])
+        _divide_by_root(weights, gradients, squares, numbers["eps"], numbers["lr"])
 
 
-class RMSprop(ChapterRule):
+class RMSprop(ElementwiseRule):
     """Adagrad that forgets: v ← ρv + (1 - ρ)g², w ← w - ηg / √(v + ε) (Tieleman & Hinton 2012, lecture 6.5).
 
     The chapter shows the formula only as a picture; it is taken from the lecture, ε inside the root as in the
@@ -198,17 +151,25 @@ class RMSprop(ChapterRule):
         torch divides by √v + ε; Keras as here.
     """
 
-    slots = ("mean_square",)
+    equation = Equation(
+        ("mean_square",),
+        ("lr", "rho", "fresh", "eps"),
+        "mean_square = rho * mean_square + fresh * g * g; w -= lr * g / sqrt(mean_square + eps);",
+    )
 
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
+    def numbers(self, group: Group, count: int) -> Numbers:
+        """η, ρ, 1 - ρ and ε."""
+        return {"lr": group["lr"], "rho": group["rho"], "fresh": 1 - group["rho"], "eps": group["eps"]}
+
+    def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """The running mean of squares, then the weights."""
-        squares = [state["mean_square"] for state in states]
-        torch._foreach_mul_(squares, group["rho"])
-        torch._foreach_addcmul_(squares, gradients, gradients, value=1 - group["rho"])
-        _divide_by_root(weights, gradients, squares, group["eps"], group["lr"])
+        (squares,) = slots
+        torch._foreach_mul_(squares, numbers["rho"])
+        torch._foreach_addcmul_(squares, gradients, gradients, value=numbers["fresh"])
+        _divide_by_root(weights, gradients, squares, numbers["eps"], numbers["lr"])
 
 
-class Adamax(ChapterRule):
+class Adamax(ElementwiseRule):
     """Adam with the largest gradient for the second moment (Kingma & Ba 2015, algorithm 2).
 
     m ← β₁m + (1 - β₁)g, u ← max(β₂u, |g|), w ← w - η / (1 - β₁ᵗ) · m / (u + ε). The chapter shows the formula only as
@@ -218,17 +179,25 @@ class Adamax(ChapterRule):
         torch has max(β₂u, |g| + ε); Keras as here.
     """
 
-    slots = ("mean", "largest")
+    equation = Equation(
+        ("mean", "largest"),
+        ("rate", "fresh", "beta2", "eps"),
+        "mean += fresh * (g - mean);"
+        "const real faded = beta2 * largest, size = fabs(g);"
+        "largest = faded > size || isnan(faded) ? faded : size;"
+        "w -= rate * mean / (largest + eps);",
+    )
+    counts_steps = True
 
-    def update(self, weights: list[Tensor], gradients: list[Tensor], states: list[State], group: Group) -> None:
-        """The means, the largest, then the weights, each weight by its own count of steps."""
-        means, largest = [state["mean"] for state in states], [state["largest"] for state in states]
+    def numbers(self, group: Group, count: int) -> Numbers:
+        """η / (1 - β₁ᵗ), 1 - β₁, β₂ and ε."""
         beta1, beta2 = group["betas"]
-        torch._foreach_lerp_(means, gradients, 1 - beta1)
-        torch._foreach_mul_(largest, beta2)
+        return {"rate": group["lr"] / (1 - beta1**count), "fresh": 1 - beta1, "beta2": beta2, "eps": group["eps"]}
+
+    def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
+        """The means, the largest, then the weights."""
+        means, largest = slots
+        torch._foreach_lerp_(means, gradients, numbers["fresh"])
+        torch._foreach_mul_(largest, numbers["beta2"])
         torch._foreach_maximum_(largest, torch._foreach_abs(gradients))
-        rates = []
-        for state in states:
-            state["step"] = state.get("step", 0) + 1
-            rates.append(-group["lr"] / (1 - beta1 ** state["step"]))
-        torch._foreach_addcdiv_(weights, means, torch._foreach_add(largest, group["eps"]), rates)
+        torch._foreach_addcdiv_(weights, means, torch._foreach_add(largest, numbers["eps"]), value=-numbers["rate"])

@@ -9,6 +9,12 @@ PyTorch has a kernel that does the whole step at once (fused), that one runs.
 what the rule does to gradients (sums, roots) happens to it too. AdamW's is decoupled: w shrinks by ηλw, apart from the
 gradient. A group's own `weight_decay` goes before the one given here.
 
+PyTorch has no fused kernel for the chapter's forms, nor for Adadelta, RMSprop and AdaMax in any form. There `compiled`
+says how a step is run on a processor: compiled into one pass over memory (`True`), by lists of tensors (`False`), or
+(`None`) compiled where there are a million weights or more and a C compiler. Compiling takes about 0.2 s at the first
+step and saves milliseconds a step. Both give the same numbers but for the last digits, and neither hangs on the count
+of threads; a state that was saved remembers the choice, so that a resumed run keeps every bit.
+
 Every rule takes parameters or parameter groups, and refuses sparse gradients.
 """
 
@@ -21,8 +27,8 @@ from typing import Any, Literal
 from torch import Tensor, optim
 
 from neuropil.errors import InputError
-from neuropil.optim import chapter
-from neuropil.optim.chapter import refuse_sparse
+from neuropil.optim import chapter, torch_forms
+from neuropil.optim.elementwise import refuse_sparse
 
 __all__ = ["adadelta", "adagrad", "adam", "adamax", "adamw", "gradient_descent", "momentum", "nag", "rmsprop"]
 
@@ -30,9 +36,6 @@ Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 Form = Literal["chapter", "torch"]
 
 FUSED_DEVICES = ("cpu", "cuda")
-SMALL_ELEMENTS = 1_000_000
-"""Up to so many weights on a processor the cost of a step is that of its calls, and lists of tensors save calls."""
-
 BELOW_ONE = ("momentum", "rho", "betas")
 
 
@@ -55,7 +58,13 @@ def gradient_descent(
 
 
 def momentum(
-    params: Parameters, *, lr: float = 0.01, momentum: float = 0.9, weight_decay: float = 0.0, form: Form = "chapter"
+    params: Parameters,
+    *,
+    lr: float = 0.01,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """Momentum: Δ ← αΔ + ηg, w ← w - Δ (chapter; Polyak 1964).
 
@@ -65,22 +74,29 @@ def momentum(
         momentum: α, 0 for none up to 1 (excluded).
         weight_decay: λ of the L2 term, at least 0.
         form: whose formula.
+        compiled: how a step is run, as the module says; only with the chapter's form, as PyTorch's is fused.
 
     Raises:
-        InputError: a number outside its range, or no parameters.
+        InputError: a number outside its range, no parameters, or `compiled` with PyTorch's form.
 
     Differs:
         torch: v ← αv + g, w ← w - ηv; another path once η changes.
     """
     groups = _groups(params, form, lr=lr, momentum=momentum, weight_decay=weight_decay)
     if form == "chapter":
-        return chapter.Momentum(groups, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    fused = _can_fuse(groups)
+        return chapter.Momentum(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, compiled=compiled)
+    fused = _can_fuse(groups, compiled)
     return _dense(optim.SGD(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused))
 
 
 def nag(
-    params: Parameters, *, lr: float = 0.01, momentum: float = 0.9, weight_decay: float = 0.0, form: Form = "chapter"
+    params: Parameters,
+    *,
+    lr: float = 0.01,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """Nesterov's accelerated gradient: Δ ← αΔ + η∇E(w - αΔ), w ← w - Δ (chapter; Nesterov 1983).
 
@@ -93,9 +109,10 @@ def nag(
         momentum: α, above 0 and below 1.
         weight_decay: λ of the L2 term, at least 0.
         form: whose formula.
+        compiled: how a step is run, as the module says; only with the chapter's form, as PyTorch's is fused.
 
     Raises:
-        InputError: a number outside its range, or no parameters.
+        InputError: a number outside its range, no parameters, or `compiled` with PyTorch's form.
 
     Differs:
         torch: v ← αv + g, w ← w - η(g + αv); another path once η changes.
@@ -104,13 +121,19 @@ def nag(
     if momentum == 0:
         raise InputError("nag needs a momentum above 0, but 0 was given; use gradient_descent for none")
     if form == "chapter":
-        return chapter.NesterovMomentum(groups, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    fused = _can_fuse(groups)
+        return chapter.NesterovMomentum(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, compiled=compiled)
+    fused = _can_fuse(groups, compiled)
     return _dense(optim.SGD(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True, fused=fused))
 
 
 def adagrad(
-    params: Parameters, *, lr: float = 0.01, eps: float = 1e-8, weight_decay: float = 0.0, form: Form = "chapter"
+    params: Parameters,
+    *,
+    lr: float = 0.01,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """Adagrad: G ← G + g², w ← w - ηg / √(G + ε) (chapter; Duchi, Hazan & Singer 2011).
 
@@ -120,17 +143,18 @@ def adagrad(
         eps: ε, above 0; inside the root it counts as its root.
         weight_decay: λ of the L2 term, at least 0.
         form: whose formula.
+        compiled: how a step is run, as the module says; only with the chapter's form, as PyTorch's is fused.
 
     Raises:
-        InputError: a number outside its range, or no parameters.
+        InputError: a number outside its range, no parameters, or `compiled` with PyTorch's form.
 
     Differs:
         torch: w ← w - ηg / (√G + ε).
     """
     groups = _groups(params, form, lr=lr, eps=eps, weight_decay=weight_decay)
     if form == "chapter":
-        return chapter.Adagrad(groups, lr=lr, eps=eps, weight_decay=weight_decay)
-    return _dense(optim.Adagrad(groups, lr=lr, eps=eps, weight_decay=weight_decay, fused=_can_fuse(groups)))
+        return chapter.Adagrad(groups, lr=lr, eps=eps, weight_decay=weight_decay, compiled=compiled)
+    return _dense(optim.Adagrad(groups, lr=lr, eps=eps, weight_decay=weight_decay, fused=_can_fuse(groups, compiled)))
 
 
 def adadelta(
@@ -141,6 +165,7 @@ def adadelta(
     eps: float = 1e-6,
     weight_decay: float = 0.0,
     form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """Adadelta: gradients over the root of their recent squares, times that of past steps (Zeiler 2012, algorithm 1).
 
@@ -154,13 +179,13 @@ def adadelta(
         eps: ε, above 0; the size of the first steps.
         weight_decay: λ of the L2 term, at least 0.
         form: both are the same rule.
+        compiled: how a step is run, as the module says.
 
     Raises:
         InputError: a number outside its range, or no parameters.
     """
     groups = _groups(params, form, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-    foreach = _by_lists(groups)
-    return _dense(optim.Adadelta(groups, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, foreach=foreach))
+    return torch_forms.Adadelta(groups, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, compiled=compiled)
 
 
 def rmsprop(
@@ -171,6 +196,7 @@ def rmsprop(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """RMSprop: v ← ρv + (1 - ρ)g², w ← w - ηg / √(v + ε) (Tieleman & Hinton 2012, lecture 6.5).
 
@@ -181,6 +207,7 @@ def rmsprop(
         eps: ε, above 0; inside the root it counts as its root.
         weight_decay: λ of the L2 term, at least 0.
         form: whose formula.
+        compiled: how a step is run, as the module says.
 
     Raises:
         InputError: a number outside its range, or no parameters.
@@ -190,9 +217,8 @@ def rmsprop(
     """
     groups = _groups(params, form, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
     if form == "chapter":
-        return chapter.RMSprop(groups, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-    foreach = _by_lists(groups)
-    return _dense(optim.RMSprop(groups, lr=lr, alpha=rho, eps=eps, weight_decay=weight_decay, foreach=foreach))
+        return chapter.RMSprop(groups, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, compiled=compiled)
+    return torch_forms.TorchRMSprop(groups, lr=lr, alpha=rho, eps=eps, weight_decay=weight_decay, compiled=compiled)
 
 
 def adam(
@@ -236,6 +262,7 @@ def adamax(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     form: Form = "chapter",
+    compiled: bool | None = None,
 ) -> optim.Optimizer:
     """AdaMax: m as in Adam, u ← max(β₂u, |g|), w ← w - η m̂ / (u + ε) (Kingma & Ba 2015, algorithm 2).
 
@@ -246,6 +273,7 @@ def adamax(
         eps: ε, above 0; the paper has none.
         weight_decay: λ of the L2 term, at least 0.
         form: whose formula.
+        compiled: how a step is run, as the module says.
 
     Raises:
         InputError: a number outside its range, or no parameters.
@@ -254,10 +282,8 @@ def adamax(
         torch: u ← max(β₂u, |g| + ε). The chapter shows the rule only as a picture.
     """
     groups = _groups(params, form, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-    if form == "chapter":
-        return chapter.Adamax(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-    foreach = _by_lists(groups)
-    return _dense(optim.Adamax(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach))
+    rule = chapter.Adamax if form == "chapter" else torch_forms.TorchAdamax
+    return rule(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, compiled=compiled)
 
 
 def adamw(
@@ -325,14 +351,11 @@ def _weights(groups: list[dict[str, Any]]) -> list[Tensor]:
     return [weight for group in groups for weight in group["params"]]
 
 
-def _can_fuse(groups: list[dict[str, Any]]) -> bool:
+def _can_fuse(groups: list[dict[str, Any]], compiled: bool | None = None) -> bool:
     """Whether PyTorch's fused kernels take all these parameters."""
+    if compiled is not None:
+        raise InputError(f"compiled={compiled} was given with form='torch', whose step PyTorch runs; leave it out")
     return all(weight.device.type in FUSED_DEVICES for weight in _weights(groups))
-
-
-def _by_lists(groups: list[dict[str, Any]]) -> bool | None:
-    """Whether to go by lists of tensors; `None` leaves it to PyTorch, where temporary copies of all would cost more."""
-    return True if sum(weight.numel() for weight in _weights(groups)) <= SMALL_ELEMENTS else None
 
 
 def _dense(optimizer: optim.Optimizer) -> optim.Optimizer:
