@@ -145,6 +145,19 @@ def test_a_step_is_that_of_plain_torch() -> None:
     assert all(report.gradient_norm > 0.05 for report in reports), "the norm before clipping is what is told"
 
 
+def test_clipping_by_value_is_that_of_plain_torch() -> None:
+    made, plain = parts([4, 4]), parts([4, 4])
+    for batch in plain.train.epoch(0):
+        plain.optimizer.zero_grad()
+        plain.task.step(plain.model, batch, None)[0].backward()
+        torch.nn.utils.clip_grad_value_(plain.model.parameters(), 0.02)
+        plain.optimizer.step()
+    reports = list(fit(made, TrainingPlan(epochs=1, clip_value=0.02)))
+    assert torch.equal(weights(made), weights(plain))
+    assert not torch.equal(weights(made), weights(parts([4, 4])))
+    assert all(report.gradient_norm > 0.02 for report in reports), "the norm before clipping is what is told"
+
+
 def test_clipping_bounds_the_step() -> None:
     made = parts([4])
     before = weights(made)
@@ -343,6 +356,8 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         ({"epochs": 1, "log_every_steps": 0}, r"training\.log_every_steps"),
         ({"epochs": 1, "clip_norm": 0.0}, r"training\.clip_norm must be above 0"),
         ({"epochs": 1, "clip_norm": math.nan}, r"training\.clip_norm"),
+        ({"epochs": 1, "clip_value": 0.0}, r"training\.clip_value must be above 0, but 0\.0 .*leave it out"),
+        ({"epochs": 1, "clip_norm": 1.0, "clip_value": 0.5}, r"clip_norm=1\.0 and training\.clip_value=0\.5 .*one way"),
         ({"epochs": 1, "average_decay": 1.0}, r"training\.average_decay"),
         ({"epochs": 1, "save_every_seconds": -1.0}, r"training\.save_every_seconds"),
         ({"epochs": 1, "save_every_seconds": math.nan}, r"training\.save_every_seconds"),

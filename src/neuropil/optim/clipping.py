@@ -75,7 +75,7 @@ def clip_by_global_norm(parameters: Sequence[Tensor], max_norm: float) -> Tensor
 
 
 def clip_by_value(parameters: Sequence[Tensor], limit: float) -> None:
-    """Cut each number of each gradient to [-limit, limit], in place.
+    """Cut each number of each gradient to [-limit, limit], in place; this turns the gradient where it cuts.
 
     Args:
         parameters: whose `.grad` is changed.
@@ -83,6 +83,9 @@ def clip_by_value(parameters: Sequence[Tensor], limit: float) -> None:
 
     Raises:
         InputError: `limit` is not above 0.
+
+    Differs:
+        Not from `torch.nn.utils.clip_grad_value_` and Keras's `clipvalue`.
 
     Example:
         >>> w = torch.zeros(2, requires_grad=True)

@@ -228,8 +228,8 @@ def _weights(folder: RunFolder, weights: Which) -> tuple[dict[str, Tensor], list
 
 
 def _model_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The averaged weights where there are some, else the model's own."""
-    found = checkpoint.tensors.get("averaged") or checkpoint.tensors.get("model")
+    """The averaged weights where there are some, else those that the rule stands for, else the model's own."""
+    found = next(filter(None, map(checkpoint.tensors.get, ("averaged", "use", "model"))), None)
     if found is None:
         raise CheckpointError(f"the checkpoint {checkpoint.folder.name!r} holds no weights, so it is none of this run")
     return found

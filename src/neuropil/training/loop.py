@@ -173,12 +173,8 @@ class _Loop:
     def _evaluate(self, train_loss: float) -> dict[str, float] | None:
         if self.ingredients.valid is None:
             return {"train_loss": train_loss}
-        average = self.state.average
-        if average is None:
+        with self.state.weights_for_use():
             scorer = self._score()
-        else:
-            with average.swap(self.model):
-                scorer = self._score()
         return None if scorer is None else scorer.compute()
 
     def _score(self) -> Scorer | None:
@@ -206,16 +202,11 @@ class _Loop:
         if is_best:
             progress.best_loss = loss
             progress.best_value, progress.best_step, progress.epochs_without_gain = value, progress.step, 0
-            self.best_weights = {name: tensor.detach().clone() for name, tensor in self._weights_for_use().items()}
+            with self.state.weights_for_use():
+                self.best_weights = {name: one.detach().clone() for name, one in self.model.state_dict().items()}
         else:
             progress.epochs_without_gain += self.plan.evaluate_every_epochs
         return Evaluation(metrics, is_best)
-
-    def _weights_for_use(self) -> dict[str, Tensor]:
-        if self.state.average is None:
-            return self.model.state_dict()
-        with self.state.average.swap(self.model):
-            return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
     def _log_step(self, report: StepReport) -> None:
         if self.run is not None:

@@ -19,6 +19,8 @@ class TrainingPlan:
         steps: optimizer steps; give this or `epochs`.
         accumulate: batches whose gradients are averaged into one step.
         clip_norm: gradients whose global norm exceeds this are scaled down to it; `None` for never.
+        clip_value: each number of a gradient is cut to this size, which turns the gradient; `None` for never. Give
+            one of the two.
         average_decay: decay of the exponential moving average of the weights that is evaluated and kept; `None`
             for the weights themselves.
         patience_epochs: stop after so many epochs without a better metric; `None` for never.
@@ -38,6 +40,7 @@ class TrainingPlan:
     steps: int | None = None
     accumulate: int = 1
     clip_norm: float | None = None
+    clip_value: float | None = None
     average_decay: float | None = None
     patience_epochs: int | None = None
     evaluate_every_epochs: int = 1
@@ -57,9 +60,13 @@ class TrainingPlan:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"training.{name} must be at least 1, but {value} was given")
-        if self.clip_norm is not None and not self.clip_norm > 0:
+        for name, limit in (("clip_norm", self.clip_norm), ("clip_value", self.clip_value)):
+            if limit is not None and not limit > 0:
+                raise InputError(f"training.{name} must be above 0, but {limit} was given; leave it out for never")
+        if self.clip_norm is not None and self.clip_value is not None:
             raise InputError(
-                f"training.clip_norm must be above 0, but {self.clip_norm} was given; leave it out for never"
+                f"training.clip_norm={self.clip_norm} and training.clip_value={self.clip_value} were given, but "
+                "gradients are clipped in one way; leave one of them out"
             )
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise InputError(f"training.average_decay must lie between 0 and 1, but {self.average_decay} was given")

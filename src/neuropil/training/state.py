@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from neuropil.errors import CheckpointError
 from neuropil.nn.contracts import Carry
 from neuropil.optim.averaging import WeightAverage
+from neuropil.optim.chapter import NesterovMomentum
 from neuropil.optim.schedules import Schedule
 from neuropil.training.checkpoint import Checkpoint
 from neuropil.training.seeding import generator_states, restore_generator_states
@@ -84,6 +86,16 @@ class RunState:
     progress: Progress = field(default_factory=Progress)
     safe: Weights | None = None
 
+    def rule_weights(self) -> AbstractContextManager[None]:
+        """The rule's weights in the network inside: Nesterov's rule leaves the point ahead of them between steps."""
+        if isinstance(self.optimizer, NesterovMomentum):
+            return self.optimizer.at_weights()
+        return nullcontext()
+
+    def weights_for_use(self) -> AbstractContextManager[None]:
+        """What is evaluated and kept in the network inside: averaged weights where there are, else the rule's."""
+        return self.rule_weights() if self.average is None else self.average.swap(self.model)
+
 
 def take_weights(run: RunState) -> Weights:
     """What a rollback needs; the tensors are the live ones."""
@@ -124,6 +136,9 @@ def describe_state(run: RunState, log_bytes: int) -> tuple[dict[str, dict[str, T
         **_surroundings(),
     }
     tensors = {**weights.tensors, "state": loose}
+    if run.average is None and isinstance(run.optimizer, NesterovMomentum):
+        with run.weights_for_use():
+            tensors["use"] = {name: tensor.detach().clone() for name, tensor in run.model.state_dict().items()}
     if run.safe is not None:
         state["safe_optimizer"] = run.safe.optimizer
         tensors |= {f"safe-{stem}": named for stem, named in run.safe.tensors.items()}

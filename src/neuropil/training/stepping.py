@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from neuropil.errors import NonFiniteError
 from neuropil.nn.contracts import BatchLike, BatchStream, Task
 from neuropil.optim.averaging import WeightAverage
-from neuropil.optim.clipping import clip_by_global_norm
+from neuropil.optim.clipping import clip_by_global_norm, clip_by_value
 from neuropil.optim.penalties import Penalty
 from neuropil.optim.schedules import Schedule
 from neuropil.training.non_finite import culprit
@@ -102,9 +102,12 @@ class Stepper:
         norm = float(clip_by_global_norm(self.parameters, self.plan.clip_norm or math.inf))
         progress.step += 1
         if math.isfinite(loss) and math.isfinite(norm):
+            if self.plan.clip_value is not None:
+                clip_by_value(self.parameters, self.plan.clip_value)
             state.optimizer.step()
             if state.average is not None:
-                state.average.update()
+                with state.rule_weights():
+                    state.average.update()
             progress.loss_sum += loss * samples
             progress.loss_samples += samples
             self.skips_in_a_row = 0
