@@ -50,10 +50,24 @@ def refuse_sparse(weight: Tensor) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    """Weights that take a step together, and what belongs to each."""
+
+    weights: list[Tensor]
+    gradients: list[Tensor]
+    states: list[State]
+
+    def addresses_of_state(self, slots: tuple[str, ...]) -> list[int]:
+        """Where the state lies, slot by slot."""
+        return [state[slot].data_ptr() for slot in slots for state in self.states]
+
+
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """Weights and state that were found fit for the compiled pass: where they are, and the weights' strides."""
 
-    places: list[int]
+    at: list[int]
+    kept: list[int]
     sizes: list[int]
     strides: list[tuple[int, ...]]
 
@@ -114,27 +128,35 @@ class ElementwiseRule(Optimizer):
                 loss = closure()
         self._decide()
         for number, group in enumerate(self.param_groups):
-            by_count: dict[int, list[Tensor]] = {}
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    refuse_sparse(weight)
-                    by_count.setdefault(self._count(weight), []).append(weight)
-            for place, (count, weights) in enumerate(by_count.items()):
+            for place, (count, rows) in enumerate(self._rows(group["params"]).items()):
                 numbers = {DECAY: group["weight_decay"], **self.numbers(group, count)}
-                if not (group["compiled"] and self._in_one_pass((number, place), weights, numbers)):
-                    self._by_lists(weights, numbers)
+                if not (group["compiled"] and self._in_one_pass((number, place), rows, numbers)):
+                    self._by_lists(rows, numbers)
         return loss
 
-    def _count(self, weight: Tensor) -> int:
-        """The number of this step of a weight, 0 where the rule does not count; the first makes the weight's state."""
-        state: State = self.state[weight]
-        if not state:
-            for slot in self.equation.slots:
-                state[slot] = torch.zeros_like(weight)
-        if not self.counts_steps:
-            return 0
-        state["step"] = count = int(state.get("step", 0)) + 1
-        return count
+    def _rows(self, parameters: list[Tensor]) -> dict[int, _Rows]:
+        """Weights that have a gradient, by the number of the step that they take; 0 where the rule does not count."""
+        found: dict[int, _Rows] = {}
+        strided = torch.strided
+        for weight in parameters:
+            gradient = weight.grad
+            if gradient is None:
+                continue
+            if gradient.layout is not strided:
+                refuse_sparse(weight)
+            state: State = self.state[weight]
+            if not state:
+                state.update((slot, torch.zeros_like(weight)) for slot in self.equation.slots)
+            count = 0
+            if self.counts_steps:
+                state["step"] = count = int(state.get("step", 0)) + 1
+            rows = found.get(count)
+            if rows is None:
+                rows = found[count] = _Rows([], [], [])
+            rows.weights.append(weight)
+            rows.gradients.append(gradient)
+            rows.states.append(state)
+        return found
 
     def _decide(self) -> None:
         """Settle for each group, at its first step, whether the compiled pass is used."""
@@ -155,40 +177,30 @@ class ElementwiseRule(Optimizer):
                 stacklevel=4,
             )
 
-    def _in_one_pass(self, which: tuple[int, int], weights: list[Tensor], numbers: dict[str, float]) -> bool:
+    def _in_one_pass(self, which: tuple[int, int], rows: _Rows, numbers: dict[str, float]) -> bool:
         """The step compiled; `False` where these weights cannot be taken so."""
-        kernel = kernel_for(self.equation)
-        places, sizes = self._places(weights), list(map(torch.numel, weights))
+        kernel, slots, weights = kernel_for(self.equation), self.equation.slots, rows.weights
+        sizes = [weight.numel() for weight in weights]
+        at, kept = _addresses(weights), rows.addresses_of_state(slots)
         checked = self._checked.get(which)
-        if checked is None or checked.places != places or checked.sizes != sizes:
+        if checked is None or checked.at != at or checked.kept != kept or checked.sizes != sizes:
             if kernel is None or not _fit_kernel(weights):
                 return False
-            for weight in weights:
-                for slot in self.equation.slots:
-                    self.state[weight][slot] = _laid_out(self.state[weight][slot], weight)
-            checked = _Checked(self._places(weights), sizes, [weight.stride() for weight in weights])
-            self._checked[which] = checked
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
+            for weight, state in zip(weights, rows.states, strict=True):
+                state.update((slot, _laid_out(state[slot], weight)) for slot in slots)
+            kept = rows.addresses_of_state(slots)
+            checked = self._checked[which] = _Checked(at, kept, sizes, [weight.stride() for weight in weights])
+        gradients = rows.gradients
         if [gradient.stride() for gradient in gradients] != checked.strides:
             gradients = [_laid_out(one, weight) for one, weight in zip(gradients, weights, strict=True)]
-        count = len(weights)
-        places = [*checked.places[:count], *map(Tensor.data_ptr, gradients), *checked.places[count:]]
-        kernel(weights[0].dtype, sizes, places, numbers)  # type: ignore[misc]  # it was there when these were checked
-        increment_version(weights)
-        return True
+        if kernel is not None:
+            kernel(weights[0].dtype, sizes, [*at, *_addresses(gradients), *kept], numbers)
+            increment_version(weights)
+        return kernel is not None
 
-    def _places(self, weights: list[Tensor]) -> list[int]:
-        """Addresses of weights and of their state, slot by slot."""
-        states = [self.state[weight] for weight in weights]
-        places = list(map(Tensor.data_ptr, weights))
-        for slot in self.equation.slots:
-            places += [state[slot].data_ptr() for state in states]
-        return places
-
-    def _by_lists(self, weights: list[Tensor], numbers: dict[str, float]) -> None:
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        slots = [[self.state[weight][slot] for weight in weights] for slot in self.equation.slots]
-        for some, of_some, *of_slots in _pieces([weights, gradients, *slots]):
+    def _by_lists(self, rows: _Rows, numbers: dict[str, float]) -> None:
+        slots = [[state[slot] for state in rows.states] for slot in self.equation.slots]
+        for some, of_some, *of_slots in _pieces([rows.weights, rows.gradients, *slots]):
             if numbers[DECAY]:
                 of_some = list(torch._foreach_add(of_some, some, alpha=numbers[DECAY]))
             self.update(some, of_some, of_slots, numbers)
@@ -210,6 +222,10 @@ def _fit_kernel(weights: Sequence[Tensor]) -> bool:
 
 def _dense(tensor: Tensor) -> bool:
     return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
+
+
+def _addresses(tensors: list[Tensor]) -> list[int]:
+    return [tensor.data_ptr() for tensor in tensors]
 
 
 def _laid_out(tensor: Tensor, weight: Tensor) -> Tensor:

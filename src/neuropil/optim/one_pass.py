@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +39,8 @@ HEAD = r"""
 
 #define PIECE 32768  /* values that a thread takes at a time */
 
-typedef struct { long tensors, total, next; const long *sizes; void *const *places; const double *numbers; } Work;
+typedef long long integer;
+typedef struct { integer tensors, total, next; const integer *sizes; void *const *places; const double *numbers; } Work;
 typedef void Parallel(void (*)(void *), void *, unsigned, unsigned);
 """
 
@@ -47,13 +49,13 @@ static void REAL_work(void *given)
 {
     Work *work = given;
     NUMBERS
-    for (long begin; (begin = __atomic_fetch_add(&work->next, PIECE, __ATOMIC_RELAXED)) < work->total;) {
-        long end = begin + PIECE < work->total ? begin + PIECE : work->total, passed = 0;
-        for (long t = 0; passed < end; passed += work->sizes[t], t++) {
-            long first = begin > passed ? begin - passed : 0;
-            long last = end - passed < work->sizes[t] ? end - passed : work->sizes[t];
+    for (integer begin; (begin = __atomic_fetch_add(&work->next, PIECE, __ATOMIC_RELAXED)) < work->total;) {
+        integer end = begin + PIECE < work->total ? begin + PIECE : work->total, passed = 0;
+        for (integer t = 0; passed < end; passed += work->sizes[t], t++) {
+            integer first = begin > passed ? begin - passed : 0;
+            integer last = end - passed < work->sizes[t] ? end - passed : work->sizes[t];
             PLACES
-            for (long i = first; i < last; i++) {
+            for (integer i = first; i < last; i++) {
                 LOAD
                 EQUATION
                 STORE
@@ -62,11 +64,11 @@ static void REAL_work(void *given)
     }
 }
 
-void REAL_step(Parallel *parallel, unsigned threads, long tensors, const long *sizes, void *const *places,
+void REAL_step(Parallel *parallel, unsigned threads, integer tensors, const integer *sizes, void *const *places,
                const double *numbers)
 {
     Work work = {tensors, 0, 0, sizes, places, numbers};
-    for (long t = 0; t < tensors; t++)
+    for (integer t = 0; t < tensors; t++)
         work.total += sizes[t];
     if (parallel)
         parallel(REAL_work, &work, threads, 0);
@@ -122,14 +124,7 @@ class Kernel:
         self._steps = {}
         for dtype, name in TYPES.items():
             step = getattr(library, f"{name}_step")
-            step.argtypes = [
-                ctypes.c_void_p,
-                ctypes.c_uint,
-                ctypes.c_long,
-                ctypes.c_void_p,
-                ctypes.c_void_p,
-                ctypes.c_void_p,
-            ]
+            step.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_longlong, *3 * [ctypes.c_void_p]]
             step.restype = None
             self._steps[dtype] = step
 
@@ -146,14 +141,9 @@ class Kernel:
             numbers: by their names in the equation, and the weight decay.
         """
         values = [numbers[name] for name in (DECAY, *self.equation.numbers)]
-        self._steps[dtype](
-            self._parallel,
-            torch.get_num_threads(),
-            len(sizes),
-            (ctypes.c_long * len(sizes))(*sizes),
-            (ctypes.c_void_p * len(places))(*places),
-            (ctypes.c_double * len(values))(*values),
-        )
+        lists = (array("q", sizes), array("Q", places), array("d", values))
+        addresses = [one.buffer_info()[0] for one in lists]
+        self._steps[dtype](self._parallel, torch.get_num_threads(), len(sizes), *addresses)
 
 
 @cache

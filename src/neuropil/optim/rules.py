@@ -24,6 +24,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, optim
 
 from neuropil.errors import InputError
@@ -359,11 +360,18 @@ def _can_fuse(groups: list[dict[str, Any]], compiled: bool | None = None) -> boo
 
 
 def _dense(optimizer: optim.Optimizer) -> optim.Optimizer:
-    """The same optimizer, refusing sparse gradients in words."""
-    optimizer.register_step_pre_hook(_refuse_sparse)
+    """The same optimizer, refusing sparse gradients in words; fused kernels refuse them too, so there once will do."""
+    strided, fused, looked = torch.strided, optimizer.defaults["fused"], False
+
+    def look(optimizer: optim.Optimizer, *_: Any) -> None:
+        nonlocal looked
+        if looked and fused:
+            return
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None and weight.grad.layout is not strided:
+                    refuse_sparse(weight)
+        looked = True
+
+    optimizer.register_step_pre_hook(look)
     return optimizer
-
-
-def _refuse_sparse(optimizer: optim.Optimizer, *_: Any) -> None:
-    for weight in _weights(optimizer.param_groups):
-        refuse_sparse(weight)
