@@ -199,6 +199,41 @@ def test_weights_that_the_compiled_step_cannot_take_go_by_lists() -> None:
     assert rule.state[net.weight]["mean_square"].dtype is torch.float64
 
 
+@needs_compiler
+def test_gradients_of_other_makes_are_copied_or_refused_not_misread() -> None:
+    """Another layout, another type, another shape: whatever `.data` makes of a weight behind its gradient's back."""
+    weight = torch.zeros(3, 4, requires_grad=True)
+    rule = RULES.build("momentum", [weight], lr=1.0, compiled=True)
+    wanted = torch.arange(12.0).reshape(3, 4)
+    for gradient in (wanted.t().contiguous().t(), wanted, torch.ones(1).expand(3, 4)):
+        weight.grad = gradient
+        weight.data.zero_()
+        rule.state.clear()
+        rule.step()
+        assert torch.equal(weight, -gradient)
+    weight.data = torch.zeros(3, 4, dtype=torch.float64)
+    rule.step()
+    assert weight.dtype is torch.float64
+    assert torch.allclose(weight, torch.full_like(weight, -1.9))  # 0.9 times the step before, and one more
+    weight.data = torch.zeros(5, 4, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="must match"):
+        rule.step()
+
+
+class Strange(Tensor):
+    """A subclass, as of weights that are spread over processes."""
+
+
+@needs_compiler
+def test_subclasses_of_tensors_go_by_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_pass.Kernel, "__call__", lambda *_: pytest.fail("the kernel was given a subclass"))
+    weight = torch.zeros(3).as_subclass(Strange).requires_grad_()
+    rule = RULES.build("momentum", [weight], lr=1.0, compiled=True)
+    weight.grad = torch.ones(3)
+    rule.step()
+    assert weight.tolist() == [-1.0, -1.0, -1.0]
+
+
 # --- which way is taken --------------------------------------------------------------------------
 
 

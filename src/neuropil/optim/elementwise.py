@@ -18,6 +18,7 @@ from typing import Any, ClassVar, overload
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
+from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from neuropil.errors import InputError
@@ -64,12 +65,16 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """Weights and state that were found fit for the compiled pass: where they are, and the weights' strides."""
+    """Weights and state that were found fit for the compiled pass: where they are, and how the weights are laid out.
+
+    `alive` holds their memory, so that the same address stays the same memory.
+    """
 
     at: list[int]
     kept: list[int]
     sizes: list[int]
     strides: list[tuple[int, ...]]
+    alive: list[Tensor]
 
 
 class ElementwiseRule(Optimizer):
@@ -95,15 +100,15 @@ class ElementwiseRule(Optimizer):
         self._checked: dict[tuple[int, int], _Checked] = {}
 
     def __setstate__(self, state: State) -> None:
-        super().__setstate__(state)
-        self._checked = {}
-        for group in self.param_groups:
+        for group in state["param_groups"]:
             for option in self.foreign:
                 if group.get(option):
                     raise InputError(
                         f"the saved optimizer has {option}={group[option]}, which this rule does not know; "
                         "go on with the class that saved it"
                     )
+        super().__setstate__(state)
+        self._checked = {}
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -174,7 +179,7 @@ class ElementwiseRule(Optimizer):
             warnings.warn(
                 "the optimizer was to take compiled steps, but no C compiler works here; it goes by lists of tensors: "
                 "the same rule, other last digits",
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _in_one_pass(self, which: tuple[int, int], rows: _Rows, numbers: dict[str, float]) -> bool:
@@ -184,17 +189,24 @@ class ElementwiseRule(Optimizer):
         at, kept = _addresses(weights), rows.addresses_of_state(slots)
         checked = self._checked.get(which)
         if checked is None or checked.at != at or checked.kept != kept or checked.sizes != sizes:
+            self._checked.pop(which, None)
             if kernel is None or not _fit_kernel(weights):
                 return False
             for weight, state in zip(weights, rows.states, strict=True):
                 state.update((slot, _laid_out(state[slot], weight)) for slot in slots)
             kept = rows.addresses_of_state(slots)
-            checked = self._checked[which] = _Checked(at, kept, sizes, [weight.stride() for weight in weights])
-        gradients = rows.gradients
-        if [gradient.stride() for gradient in gradients] != checked.strides:
+            alive = [*(w.detach() for w in weights), *(state[slot] for state in rows.states for slot in slots)]
+            checked = _Checked(at, kept, sizes, [weight.stride() for weight in weights], alive)
+            self._checked[which] = checked
+        gradients, kind = rows.gradients, weights[0].dtype
+        if (
+            [one.stride() for one in gradients] != checked.strides
+            or [one.numel() for one in gradients] != sizes
+            or not all(one.dtype is kind and one.is_cpu for one in gradients)
+        ):
             gradients = [_laid_out(one, weight) for one, weight in zip(gradients, weights, strict=True)]
         if kernel is not None:
-            kernel(weights[0].dtype, sizes, [*at, *_addresses(gradients), *kept], numbers)
+            kernel(kind, sizes, [*at, *_addresses(gradients), *kept], numbers)
             increment_version(weights)
         return kernel is not None
 
@@ -215,9 +227,11 @@ class ElementwiseRule(Optimizer):
 
 
 def _fit_kernel(weights: Sequence[Tensor]) -> bool:
-    """Whether the compiled pass can take these weights: on the processor, of one type that it has, dense."""
+    """Whether the compiled pass can take these weights: on the processor, of one type that it has, plain and dense."""
     kind = weights[0].dtype
-    return kind in TYPES and all(w.dtype is kind and w.is_cpu and _dense(w) for w in weights)
+    return kind in TYPES and all(
+        type(w) in (Tensor, Parameter) and w.dtype is kind and w.is_cpu and _dense(w) for w in weights
+    )
 
 
 def _dense(tensor: Tensor) -> bool:

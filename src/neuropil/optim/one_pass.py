@@ -37,7 +37,7 @@ TYPES = {torch.float32: "float", torch.float64: "double"}
 HEAD = r"""
 #include <tgmath.h>
 
-#define PIECE 32768  /* values that a thread takes at a time */
+#define PIECE 131072  /* values that a thread takes at a time */
 
 typedef long long integer;
 typedef struct { integer tensors, total, next; const integer *sizes; void *const *places; const double *numbers; } Work;
