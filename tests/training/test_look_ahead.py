@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from neuropil.optim.chapter import NesterovMomentum
+from neuropil.optim.one_pass import kernel_for
 from neuropil.recipes import run as recipes_run
 from neuropil.training.checkpoint import load_checkpoint
 from neuropil.training.evaluating import evaluate
@@ -17,6 +19,7 @@ from neuropil.training.plan import TrainingPlan
 from training.test_exactness import compare, killed_at
 from training.workshop import ingredients, run_to_end
 
+NEEDS_COMPILER = pytest.mark.skipif(kernel_for(NesterovMomentum.equation) is None, reason="there is no C compiler")
 PLAN = TrainingPlan(epochs=3, save_every_seconds=1e9)
 
 
@@ -77,7 +80,7 @@ def test_the_average_is_one_of_the_rules_weights() -> None:
 
 
 @pytest.mark.parametrize("average", [False, True])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NEEDS_COMPILER)])
 def test_resuming_is_exact(average: bool, compiled: bool, tmp_path: Path) -> None:
     plan = TrainingPlan(epochs=3, save_every_steps=4, save_every_seconds=1e9)
 
