@@ -185,12 +185,14 @@ class ElementwiseRule(Optimizer):
     def _in_one_pass(self, which: tuple[int, int], rows: _Rows, numbers: dict[str, float]) -> bool:
         """The step compiled; `False` where these weights cannot be taken so."""
         kernel, slots, weights = kernel_for(self.equation), self.equation.slots, rows.weights
+        if kernel is None:
+            return False
         sizes = [weight.numel() for weight in weights]
         at, kept = _addresses(weights), rows.addresses_of_state(slots)
         checked = self._checked.get(which)
         if checked is None or checked.at != at or checked.kept != kept or checked.sizes != sizes:
             self._checked.pop(which, None)
-            if kernel is None or not _fit_kernel(weights):
+            if not _fit_kernel(weights):
                 return False
             for weight, state in zip(weights, rows.states, strict=True):
                 state.update((slot, _laid_out(state[slot], weight)) for slot in slots)
@@ -205,10 +207,9 @@ class ElementwiseRule(Optimizer):
             or not all(one.dtype is kind and one.is_cpu for one in gradients)
         ):
             gradients = [_laid_out(one, weight) for one, weight in zip(gradients, weights, strict=True)]
-        if kernel is not None:
-            kernel(kind, sizes, [*at, *_addresses(gradients), *kept], numbers)
-            increment_version(weights)
-        return kernel is not None
+        kernel(kind, sizes, [*at, *_addresses(gradients), *kept], numbers)
+        increment_version(weights)
+        return True
 
     def _by_lists(self, rows: _Rows, numbers: dict[str, float]) -> None:
         slots = [[state[slot] for state in rows.states] for slot in self.equation.slots]

@@ -12,8 +12,8 @@ gradient. A group's own `weight_decay` goes before the one given here.
 PyTorch has no fused kernel for the chapter's forms, nor for Adadelta, RMSprop and AdaMax in any form. There `compiled`
 says how a step is run on a processor: compiled into one pass over memory (`True`), by lists of tensors (`False`), or
 (`None`) compiled where there are a million weights or more and a C compiler. Compiling takes about 0.2 s at the first
-step and saves milliseconds a step. Both give the same numbers but for the last digits, and neither hangs on the count
-of threads; a state that was saved remembers the choice, so that a resumed run keeps every bit.
+step and saves milliseconds a step. Both give the same numbers but for the last digits; those of compiled steps do not
+hang on the count of threads. A saved state remembers the choice, so that a resumed run keeps every bit.
 
 Every rule takes parameters or parameter groups, and refuses sparse gradients.
 """
