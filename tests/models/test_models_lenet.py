@@ -144,3 +144,21 @@ def test_the_modern_variant_grows_by_its_width() -> None:
     assert wide.widths == (18, 48, 360) and wide(torch.zeros(1, 1, 32, 32)).shape == (1, 4)
     with pytest.raises(InputError, match="a width of 0"):
         LeNet5Modern(width=0)
+
+
+def test_the_normalized_modern_form_is_the_usual_stack() -> None:
+    """Beside torch's own layers with the same weights, in training and in evaluation."""
+    network = LeNet5Modern(num_classes=7, width=2, batch_norm=True).double()
+    plain = nn.Sequential(
+        *(nn.Conv2d(1, 12, 5, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(12), nn.ReLU()),
+        *(nn.Conv2d(12, 32, 5, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(32), nn.ReLU()),
+        *(nn.Conv2d(32, 240, 5, bias=False), nn.BatchNorm2d(240), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(240, 168, bias=False), nn.BatchNorm1d(168), nn.ReLU(), nn.Linear(168, 7)),
+    ).double()
+    for mine, theirs in zip(network.parameters(), plain.parameters(), strict=True):
+        theirs.data.copy_(mine.data)
+    x = torch.randn(6, 1, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(network(x), plain(x), rtol=1e-12, atol=1e-12)
+    for mine, theirs in zip(network.buffers(), plain.buffers(), strict=True):
+        theirs.data.copy_(mine.data)  # the chapter's stored variance is the biased one
+    torch.testing.assert_close(network.eval()(x), plain.eval()(x), rtol=1e-12, atol=1e-12)

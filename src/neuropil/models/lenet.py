@@ -23,6 +23,7 @@ from neuropil.errors import InputError
 from neuropil.nn.activation import ActivationName, make_activation
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.normalization import BatchNormalization
 from neuropil.nn.pooling import TrainableSubsampling
 
 __all__ = ["LeNet5", "LeNet5Modern"]
@@ -223,6 +224,8 @@ class LeNet5Modern(nn.Module):
         num_classes: outputs; 0 leaves the last layer out.
         in_channels: 1 for grey pictures.
         width: multiplies the channels of all layers: 1 gives the paper's 6, 16, 120, 84.
+        batch_norm: normalise over the mini-batch before each ReLU, behind the pooling, where there is a quarter of the
+            values; trains in far fewer steps.
         initialization: how the weights start.
 
     Raises:
@@ -241,6 +244,7 @@ class LeNet5Modern(nn.Module):
         num_classes: int = 10,
         in_channels: int = 1,
         width: int = 1,
+        batch_norm: bool = False,
         initialization: InitializationName = "he",
     ) -> None:
         super().__init__()
@@ -248,15 +252,24 @@ class LeNet5Modern(nn.Module):
             raise InputError(f"a width of {width} was given; 1 is the paper's, larger ones multiply its channels")
         c1, c3, c5, f6 = (PLAN[layer] * width for layer in ("C1", "C3", "C5", "F6"))
         self.widths, self.initialization = (c1, c3, c5), initialization
+
+        def normalized(maps: int) -> list[nn.Module]:
+            return [BatchNormalization(maps)] if batch_norm else []
+
+        def convolution(inputs: int, maps: int, *pooling: nn.Module) -> nn.Sequential:
+            layer = nn.Conv2d(inputs, maps, 5, bias=not batch_norm)
+            return nn.Sequential(layer, *pooling, *normalized(maps), nn.ReLU(inplace=True))
+
         self.stem = Frame()  # [N, in_channels, 32, 32]
         self.stages = nn.ModuleList(
             [
-                nn.Sequential(nn.Conv2d(in_channels, c1, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2)),  # [N, c1, 14, 14]
-                nn.Sequential(nn.Conv2d(c1, c3, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2)),  # [N, c3, 5, 5]
-                nn.Sequential(nn.Conv2d(c3, c5, 5), nn.ReLU(inplace=True)),  # [N, c5, 1, 1]
+                convolution(in_channels, c1, nn.MaxPool2d(2)),  # [N, c1, 14, 14]
+                convolution(c1, c3, nn.MaxPool2d(2)),  # [N, c3, 5, 5]
+                convolution(c3, c5),  # [N, c5, 1, 1]
             ]
         )
-        self.head = nn.Sequential(nn.Flatten(1), nn.Linear(c5, f6), nn.ReLU(inplace=True))  # [N, f6]
+        dense = nn.Linear(c5, f6, bias=not batch_norm)
+        self.head = nn.Sequential(nn.Flatten(1), dense, *normalized(f6), nn.ReLU(inplace=True))  # [N, f6]
         initialize(self, initialization)
         self.head.add_module("output", linear_head(f6, num_classes, initialization))
 
