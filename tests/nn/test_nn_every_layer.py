@@ -117,6 +117,7 @@ def check_compiled(case: LayerCase, backend: str, tolerance: float, *, in_modes:
             close(compiled, plain, tolerance)
 
 
+@pytest.mark.slow
 @every_layer
 def test_it_is_one_graph(case: LayerCase) -> None:
     check_compiled(case, "aot_eager", 1e-12, in_modes=modes(case)[-1:])
