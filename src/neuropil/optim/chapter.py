@@ -51,7 +51,7 @@ class Momentum(ElementwiseRule):
         torch._foreach_sub_(weights, deltas)
 
 
-class NesterovMomentum(ElementwiseRule):
+class NesterovMomentum(Momentum):
     """Nesterov's accelerated gradient: Δ ← αΔ + η∇E(w - αΔ), w ← w - Δ (chapter; Nesterov 1983).
 
     The gradient is wanted at the look-ahead point p = w - αΔ, so between steps the parameters hold p, not w: an
@@ -79,10 +79,6 @@ class NesterovMomentum(ElementwiseRule):
         ("lr", "alpha"),
         "delta = alpha * delta + lr * g; w -= lr * g + alpha * delta;",
     )
-
-    def numbers(self, group: Group, count: int) -> Numbers:
-        """η and α."""
-        return {"lr": group["lr"], "alpha": group["momentum"]}
 
     def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """Δ ← αΔ + ηg, p ← p - ηg - αΔ."""

@@ -7,6 +7,7 @@ of the run as a run of its own. All but `Plateau` are functions of (step, total 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
@@ -76,9 +77,9 @@ class _WarmedUp(_Stateless):
             return self._shape(0, rest) * (step + 1) / warmup
         return self._shape(min(step - warmup, rest), rest)
 
+    @abstractmethod
     def _shape(self, step: int, total_steps: int) -> float:
         """The factor without the warm-up, `step` from 0 to `total_steps`."""
-        raise NotImplementedError
 
 
 class Constant(_WarmedUp):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neuropil.optim.chapter import Adamax
 from neuropil.optim.elementwise import ElementwiseRule
 from neuropil.optim.one_pass import Equation
 
@@ -81,7 +82,7 @@ class TorchRMSprop(ElementwiseRule):
         torch._foreach_addcdiv_(weights, gradients, roots, value=-numbers["lr"])
 
 
-class TorchAdamax(ElementwiseRule):
+class TorchAdamax(Adamax):
     """AdaMax with ε in the maximum: u ← max(β₂u, |g| + ε), w ← w - η / (1 - β₁ᵗ) · m / u."""
 
     equation = Equation(
@@ -92,12 +93,6 @@ class TorchAdamax(ElementwiseRule):
         "exp_inf = faded > size || isnan(faded) ? faded : size;"
         "w -= rate * exp_avg / exp_inf;",
     )
-    counts_steps = True
-
-    def numbers(self, group: Group, count: int) -> Numbers:
-        """η / (1 - β₁ᵗ), 1 - β₁, β₂ and ε."""
-        beta1, beta2 = group["betas"]
-        return {"rate": group["lr"] / (1 - beta1**count), "fresh": 1 - beta1, "beta2": beta2, "eps": group["eps"]}
 
     def update(self, weights: list[Tensor], gradients: list[Tensor], slots: Lists, numbers: Numbers) -> None:
         """The means, the largest, then the weights."""
