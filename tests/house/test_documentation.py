@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from cyclopts import CycloptsError
 from PIL import Image
 
@@ -16,7 +17,8 @@ from neuropil.cli import app, main
 from neuropil.data import SOURCES
 from neuropil.data.opening import check_source
 from neuropil.errors import InputError
-from neuropil.models import MODELS
+from neuropil.models import MODELS, create_model
+from neuropil.models.line_grammar import is_line
 from neuropil.recipes.assembly import check_recipe
 from neuropil.recipes.catalogue import list_recipes
 from neuropil.recipes.recipe import Recipe
@@ -103,6 +105,10 @@ def check_command(command: str) -> None:
     elif function.__name__ in ("summary", "recipes"):
         catalogue: Any = MODELS if function.__name__ == "summary" else list_recipes()
         name = given.get("model", given.get("name"))
+        if name is not None and is_line(name):
+            with torch.device("meta"):
+                create_model(name, in_shape=tuple(map(int, given.get("shape", "1x32x32").split("x"))))
+            return
         assert name is None or name in catalogue, f"{command}: there is no {name}"
     elif function.__name__ == "models" and "pattern" in given:
         assert MODELS.names(given["pattern"]), f"{command}: nothing matches"

@@ -17,6 +17,7 @@ from neuropil.models import MODELS, create_model
 
 SMALL = {name: {"width": 4} for name in MODELS if name.startswith("resnet")}
 SMALL |= {"perceptron": {"in_features": 3072}, "lenet5": {}, "lenet5_modern": {}}
+SMALL |= {"line": {"line": "Conv4 - ReLU - Pool - FC", "in_shape": (3, 32, 32)}}
 
 
 def shape_of(name: str) -> tuple[int, int, int]:

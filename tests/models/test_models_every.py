@@ -31,6 +31,9 @@ def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
     options: dict[str, Any] = {"num_classes": CLASSES, **more}
     if name == "perceptron":
         options |= {"in_features": 192, "hidden": (24, 16)}
+    elif name == "line":
+        options |= {"line": "Conv8@3p1 - BN - ReLU - Pool2 - Conv16 - ReLU - Pool - FC24 - ReLU - FC(SM)"}
+        options |= {"in_shape": (3, 32, 32)}
     elif name.startswith("resnet"):
         options |= {"width": 4 if name in DEEP_AND_NARROW else 8}
     with torch.random.fork_rng():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuropil.cli.output import AsJson, say_json, say_table
+from neuropil.cli.output import AsJson, say, say_json, say_table
 from neuropil.errors import InputError
 
 __all__ = ["summary"]
@@ -14,7 +14,7 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     Parameters
     ----------
     model
-        One of `neuropil models`.
+        One of `neuropil models`, or a line of layers such as "Conv6@5 - ReLU - Pool2 - FC10 - SM".
     words
         Options of the network, such as num_classes=10 in_channels=1.
     shape
@@ -25,20 +25,38 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     from dataclasses import asdict
 
     from neuropil.inspection.summary import summarize
-    from neuropil.models import create_model, usual_input_shape
+    from neuropil.models import create_model, model_options, usual_input_shape
     from neuropil.recipes.recipe import Recipe
 
-    options = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
-    network = create_model(model, **options)
+    given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
+    name, options = model_options(model, given)
+    if name == "line" and shape:
+        options.setdefault("in_shape", _read_shape(shape))
+    network = create_model(name, **options)
     found = summarize(network, _read_shape(shape) if shape else usual_input_shape(network))
+    title = getattr(network, "line", name)
     if as_json:
-        return say_json({"model": model, **asdict(found)})
+        return say_json({"model": name, "line": getattr(network, "line", None), **asdict(found)})
     rows: list[tuple[object, ...]] = [
-        (layer.name, layer.kind, "x".join(map(str, layer.output_shape)), layer.weights, layer.multiply_adds)
+        (
+            layer.name,
+            layer.kind,
+            _shape(layer.output_shape),
+            "" if layer.receptive_field is None else _shape(layer.receptive_field),
+            layer.weights,
+            layer.multiply_adds,
+            layer.activation_bytes,
+        )
         for layer in found.layers
     ]
-    rows.append(("total", "", "", found.weights, found.multiply_adds))
-    return say_table(model, ("layer", "kind", "output", "weights", "multiply-adds"), rows)
+    rows.append(("total", "", "", "", found.weights, found.multiply_adds, found.activation_bytes))
+    columns = ("layer", "kind", "output", "sees", "weights", "multiply-adds", "bytes")
+    say_table(f"{title}, for one sample of {_shape(found.input_shape)}", columns, rows)
+    return say("sees: cells of the input behind one value; bytes: of the layer's output, which training keeps.")
+
+
+def _shape(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))
 
 
 def _read_shape(text: str) -> tuple[int, ...]:

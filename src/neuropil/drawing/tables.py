@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from neuropil.drawing.wording import flatten, printable, value
 from neuropil.errors import InputError
@@ -29,13 +29,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=Text(printable(title)) if title else None, title_justify="left", box=SIMPLE_HEAD)
+    heading = Text(printable(title)) if title else None
+    shown = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
     for place, row in enumerate(rows):
         if len(row) != len(columns):
             raise InputError(f"row {place + 1} of table {title!r} has {len(row)} cells for {len(columns)} columns")
     for place, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[place]) or row[place] is None for row in rows)
-        shown.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        shown.add_column(Text(printable(name)), justify=justify, overflow="fold", no_wrap=numeric)
     for row in rows:
         shown.add_row(*(Text(value(cell)) for cell in row))
     return shown

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,9 @@ from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from neuropil.errors import InputError
+from neuropil.inspection.receptive_field import Field, FieldTracker
 from neuropil.nn.contracts import CountsItself
+from neuropil.nn.windows import WindowPooling
 
 __all__ = ["LayerSummary", "Summary", "summarize"]
 
@@ -30,6 +32,8 @@ class LayerSummary:
         weights: trainable and frozen values of its own; 0 in the second row of a layer that is called twice.
         multiply_adds: of convolutions and fully connected layers; 0 for the rest, as is the custom.
         activation_bytes: of its output.
+        receptive_field: cells of the input that one value of its output sees along each axis, padding included;
+            `None` where the samples have no maps.
     """
 
     name: str
@@ -38,6 +42,7 @@ class LayerSummary:
     weights: int
     multiply_adds: int
     activation_bytes: int
+    receptive_field: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,12 @@ def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
     """
     if min(input_shape, default=0) < 1:
         raise InputError(f"samples of shape {input_shape} were given; each size is 1 or more, such as (3, 224, 224)")
-    calls: list[tuple[str, nn.Module, tuple[Tensor, ...], Tensor]] = []
-    with _measured(model, lambda *call: calls.append(call)):
-        _run(model, input_shape, calls)
+    recorder = _Recorder()
+    with _measured(model, recorder):
+        _run(model, input_shape, recorder)
 
     layers, seen = [], set[int]()
-    for name, layer, inputs, output in calls:
+    for name, layer, inputs, output, field in recorder.calls:
         own = {id(p): p.numel() for p in layer.parameters(recurse=False)}
         layers.append(
             LayerSummary(
@@ -102,6 +107,7 @@ def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
                 weights=sum(count for key, count in own.items() if key not in seen),
                 multiply_adds=_multiply_adds(layer, inputs, output),
                 activation_bytes=output.numel() * output.element_size(),
+                receptive_field=None if field is None else field.size,
             )
         )
         seen |= own.keys()
@@ -116,6 +122,32 @@ def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
         multiply_adds=sum(layer.multiply_adds for layer in layers),
         activation_bytes=sum(layer.activation_bytes for layer in layers),
     )
+
+
+class _Call(NamedTuple):
+    name: str
+    layer: nn.Module
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    field: Field | None
+
+
+class _Recorder:
+    """Writes down the calls of one run."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] = []
+
+    def begin(self, x: Tensor) -> FieldTracker:
+        """Forget an earlier run, and follow this input."""
+        self.calls.clear()
+        self.tracker = FieldTracker(x)
+        return self.tracker
+
+    def __call__(self, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(layer, WindowPooling):
+            self.tracker.pooled(layer, inputs[0], output)
+        self.calls.append(_Call(name, layer, inputs, output, self.tracker.field_of(output)))
 
 
 @contextmanager
@@ -143,21 +175,23 @@ def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
             module.training = training
 
 
-def _run(model: nn.Module, input_shape: tuple[int, ...], calls: list[Any]) -> None:
+def _run(model: nn.Module, input_shape: tuple[int, ...], recorder: _Recorder) -> None:
     """One sample through the network: on the meta device, or in earnest where a layer cannot go there."""
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     first = next((t for t in state.values() if t.is_floating_point()), torch.empty(0))
     try:
         placeholders = {name: tensor.to("meta") for name, tensor in state.items()}
-        functional_call(model, placeholders, (torch.zeros(1, *input_shape, dtype=first.dtype, device="meta"),))
+        sample = torch.zeros(1, *input_shape, dtype=first.dtype, device="meta")
+        with recorder.begin(sample):
+            functional_call(model, placeholders, (sample,))
     except InputError:
         raise
     except Exception:  # whatever a layer says about the meta device, real numbers decide
-        calls.clear()
         copies = {name: tensor.detach().clone() for name, tensor in model.named_buffers()}
         sample = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
         try:
-            functional_call(model, copies, (sample,))
+            with recorder.begin(sample):
+                functional_call(model, copies, (sample,))
         except InputError:
             raise
         except Exception as error:  # a foreign network may refuse in any way

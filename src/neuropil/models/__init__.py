@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neuropil.models.line_grammar import is_line, read_line
 from neuropil.registry import Catalogue
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "create_model", "list_models", "usual_input_shape"]
+__all__ = ["MODELS", "create_model", "list_models", "model_options", "usual_input_shape"]
 
 MODELS = Catalogue(
     "model",
     {
         "perceptron": ("neuropil.models.perceptron:Perceptron", "layers of fully connected units, any depth"),
+        "line": (
+            "neuropil.models.line_network:LineNetwork",
+            "any chain of layers, written out: 'Conv6@5 - ReLU - Pool2 - FC10 - SM'",
+        ),
         "lenet5": ("neuropil.models.lenet:LeNet5", "the 1998 reader of handwritten digits: 32x32, 60,850 weights"),
         "lenet5_modern": ("neuropil.models.lenet:LeNet5Modern", "LeNet-5 as drawn today: ReLU, max pooling"),
         "resnet18": ("neuropil.models.resnet:ResNet18", "residual network of 2015, 18 layers: 11.7 M weights"),
@@ -44,6 +50,22 @@ def list_models(pattern: str = "*") -> list[str]:
     return MODELS.names(pattern)
 
 
+def model_options(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A network's name in the catalogue, and its options: a line of layers is the option of `line`.
+
+    Raises:
+        InputError: a line that cannot be read.
+
+    Example:
+        >>> model_options("Conv - Pool - FC", {})
+        ('line', {'line': 'Conv - Pool - FC'})
+    """
+    if name not in MODELS and is_line(name):
+        read_line(name)
+        return "line", {**options, "line": name}
+    return name, dict(options)
+
+
 def create_model(
     name: str,
     *,
@@ -55,9 +77,10 @@ def create_model(
     """A network with fresh weights, drawn from torch's global source of random numbers.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, or a line of layers such as "Conv6@5 - ReLU - Pool2 - FC10 - SM".
         num_classes: outputs; 0 leaves the classifier out, None keeps the network's own number.
-        in_channels: channels of the pictures; None keeps the network's own. The perceptron takes `in_features` instead.
+        in_channels: channels of the pictures; None keeps the network's own. The perceptron takes `in_features` instead,
+            a line `in_shape`.
         features_only: leave out the classifier; the network then returns the list of its stages' outputs.
         **options: further keyword arguments of the network's class, checked against its signature.
 
@@ -70,6 +93,7 @@ def create_model(
     """
     given = {"num_classes": num_classes, "in_channels": in_channels}
     options |= {option: value for option, value in given.items() if value is not None}
+    name, options = model_options(name, options)
     network: nn.Module = MODELS.build(name, **options)
     if not features_only:
         return network
@@ -85,6 +109,8 @@ def usual_input_shape(network: nn.Module) -> tuple[int, ...]:
         >>> usual_input_shape(create_model("resnet20", in_channels=1))
         (1, 32, 32)
     """
+    if (shape := getattr(network, "in_shape", None)) is not None:
+        return tuple(shape)
     channels = next(network.parameters()).shape[1]
     side = getattr(network, "usual_side", None)
     return (channels,) if side is None else (channels, side, side)

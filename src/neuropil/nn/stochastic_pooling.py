@@ -66,6 +66,8 @@ def _non_negative(x: Tensor) -> Tensor:
     if not x.is_floating_point():
         kind = str(x.dtype).removeprefix("torch.")
         raise InputError(f"{kind} values were given to stochastic pooling, which needs fractions; use x.float()")
+    if x.is_meta:
+        return x  # a shape without values
     if torch.compiler.is_compiling():
         return x.where(x >= 0, math.nan)
     if x.numel() and (least := x.detach().amin().item()) < 0:

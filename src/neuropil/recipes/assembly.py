@@ -21,7 +21,7 @@ from neuropil.data.normalization import Normalization, fit_normalization
 from neuropil.data.opening import check_source, open_source
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
-from neuropil.models import MODELS
+from neuropil.models import MODELS, model_options
 from neuropil.nn.contracts import Task
 from neuropil.optim import RULES, SCHEDULES
 from neuropil.optim.averaging import WeightAverage
@@ -38,7 +38,7 @@ from neuropil.transfer.loading import load_weights
 
 __all__ = ["Assembly", "BatchOptions", "SpeedOptions", "assemble", "build_network", "build_task", "check_recipe"]
 
-FROM_DATA = ("num_classes", "in_channels", "in_features")
+FROM_DATA = ("num_classes", "in_channels", "in_features", "in_shape")
 """Options of a network that the data decide."""
 
 
@@ -165,7 +165,7 @@ def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
         )
     if not isinstance(weights := model.pop("weights", ""), str):
         raise InputError(f"model.weights must be the path of a file, but {weights!r} was given")
-    _check(MODELS, name, model, FROM_DATA)
+    _check(MODELS, *model_options(name, model), FROM_DATA)
     name, task = _named(recipe, "task")
     if name is not None:
         _check(TASKS, name, task, ("classes", "class_counts", "targets", "mean", "scale"))
@@ -319,13 +319,15 @@ def build_network(
         InputError: the network cannot take such data, or the weights do not fit it.
     """
     options = recipe.section("model")
-    name, weights = options.pop("name"), options.pop("weights", None)
+    weights = options.pop("weights", None)
+    name, options = model_options(options.pop("name"), options)
     accepted = inspect.signature(MODELS.builder(name)).parameters
     shape = signature.input_shape
     known = {
         "num_classes": signature.num_outputs,
         "in_channels": shape[0],
         "in_features": int(torch.Size(shape).numel()),
+        "in_shape": shape,
     }
     if "in_channels" in accepted and len(shape) != 3:
         raise InputError(

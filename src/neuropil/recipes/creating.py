@@ -26,7 +26,7 @@ def create_model(
     """A network by name.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, or a line of layers such as "Conv6@5 - ReLU - Pool2 - FC10 - SM".
         num_classes: outputs; the network's own number by default.
         in_channels: channels of the pictures; the network's own number by default.
         weights: a file of weights (safetensors, .pt, .pth, .th, .npz) that fills the network exactly.

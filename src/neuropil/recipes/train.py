@@ -10,6 +10,7 @@ from typing import Any
 
 from neuropil.drawing.progress import TrainingProgress
 from neuropil.errors import InputError
+from neuropil.models import model_options
 from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.finishing import finish
 from neuropil.recipes.in_memory import IN_MEMORY, splits_of
@@ -49,7 +50,7 @@ def read_recipe(words: Sequence[str]) -> Recipe:
         )
     recipe = Recipe().with_overrides(words)
     if recipe.name == "run":
-        recipe = recipe.with_values({"name": str(recipe.section("model").get("name", "run"))})
+        recipe = recipe.with_values({"name": model_options(str(recipe.section("model").get("name", "run")), {})[0]})
     return recipe
 
 
