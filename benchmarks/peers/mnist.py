@@ -43,12 +43,12 @@ def _measured(reached: bool, training: float, cold: float, **notes: float) -> Me
     return Measurement({k: v if reached else math.inf for k, v in figures.items()}, {"goal": GOAL}, notes=notes)
 
 
-def neuropil(seed: int) -> Measurement:
-    """The built-in recipe, its report included in the cold figure."""
+def neuropil(precision: str | None, seed: int) -> Measurement:
+    """The built-in recipe, its report included in the cold figure; `precision` in place of its own."""
     import neuropil as toolkit
 
     with TemporaryDirectory() as runs:
-        words = (f"data.root={_root()}", f"seed={seed}")
+        words = [f"data.root={_root()}", f"seed={seed}"] + [f"precision={precision}"] * (precision is not None)
         run = toolkit.train("mnist-fast", *words, runs=runs, progress=False)
         cold = seconds_since_start()
         timing = json.loads((run.folder.path / "timing.json").read_text(encoding="utf-8"))
@@ -156,7 +156,8 @@ def _accuracy(model: nn.Module, test: Loader) -> float:
 
 
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {
-    "neuropil": neuropil,
+    "neuropil": partial(neuropil, None),
+    "neuropil-fp32": partial(neuropil, "fp32"),
     "example": partial(example, False),
     "example-tuned": partial(example, True),
 }

@@ -146,7 +146,9 @@ def test_names_of_networks_are_no_lines() -> None:
 
 
 def test_reading_loads_no_torch() -> None:
-    program = "import sys, neuropil.models.line_grammar as g; g.read_line('Conv - FC'); sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, neuropil.models.line_grammar as g; g.read_line('Conv - FC'); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

@@ -86,7 +86,9 @@ def test_outputs_are_as_many_as_are_wanted() -> None:
     headless = create_model("Conv2 - GAP - FC3 - SM", num_classes=0)
     assert headless.line == "Conv2@3p1 - GlobalAvgPool - Flatten"
     assert headless(torch.zeros(1, 1, 32, 32)).shape == (1, 2)
-    with pytest.raises(InputError, match="the line ends in 3 numbers, but 7 outputs are wanted; let it end in FC7") as why:
+    with pytest.raises(
+        InputError, match="the line ends in 3 numbers, but 7 outputs are wanted; let it end in FC7"
+    ) as why:
         create_model("Conv - FC3 - SM", num_classes=7)
     assert str(why.value).split("\n")[1:] == ["  Conv - FC3 - SM", "         ^^^"]
     with pytest.raises(InputError, match="ends in 32x32x32, but 7 outputs"):
@@ -107,7 +109,9 @@ def test_the_classifier_and_the_line_change_together() -> None:
 
 def test_without_an_fc_other_sizes_are_taken_and_with_one_refused() -> None:
     assert create_model("Conv2 - GAP")(torch.zeros(1, 1, 50, 9)).shape == (1, 2)
-    with pytest.raises(InputError, match=r"samples of 1x28x28 were given to a network for 1x32x32; .*in_shape=\(1, 28, 28\)"):
+    with pytest.raises(
+        InputError, match=r"samples of 1x28x28 were given to a network for 1x32x32; .*in_shape=\(1, 28, 28\)"
+    ):
         create_model("Conv2 - FC")(torch.zeros(1, 1, 28, 28))
     with pytest.raises(InputError, match="samples of 4 numbers were given to a network for 3 numbers"):
         create_model("FC", in_shape=(3,))(torch.zeros(1, 4))
@@ -228,7 +232,6 @@ def test_lines_made_at_random_run_or_are_refused_in_words() -> None:
 @pytest.mark.slow
 def test_ten_thousand_lines_made_at_random() -> None:
     ran, refused = run_random_lines(range(1_000, 11_000))
-    print(f"{ran} ran, {refused} were refused")
     assert ran + refused == 10_000 and min(ran, refused) > 2_000
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models.published_lines import PUBLISHED
 
+from models.published_lines import PUBLISHED
 from neuropil.models.line_network import LineNetwork
 
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import repeat
 from typing import Any
 
 from torch import Tensor
@@ -60,7 +59,7 @@ class Field:
         return self.through(spans, [1] * len(spans), [1 if a in chosen else n for a, n in enumerate(self.length)])
 
 
-class FieldTracker(TorchDispatchMode):
+class FieldTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While it is entered, writes down the receptive field of every tensor that is computed from the input.
 
     Convolutions and poolings widen it, global pooling and matrix products read whole maps, and anything else keeps the
@@ -71,7 +70,7 @@ class FieldTracker(TorchDispatchMode):
     """
 
     def __init__(self, x: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._fields = WeakTensorKeyDictionary()
         if x.ndim > 2:
             lengths = tuple(x.shape[2:])
@@ -79,7 +78,7 @@ class FieldTracker(TorchDispatchMode):
 
     def field_of(self, x: Tensor) -> Field | None:
         """What each value of a tensor sees, if it comes from the input."""
-        found: Field | None = self._fields.get(x)
+        found: Field | None = self._fields.get(x)  # type: ignore[no-untyped-call]
         return found
 
     def pooled(self, pooling: WindowPooling, x: Tensor, y: Tensor) -> None:
@@ -119,12 +118,12 @@ def _after(name: str, args: tuple[Any, ...], field: Field, result: Tensor) -> Fi
     maps = result.ndim == axes + 2
     if name in ("convolution", "_convolution") and maps:
         return _convolved(args, field, result)
-    if name.startswith(("max_pool", "avg_pool")) and maps:
+    if name.startswith(("max_pool", "avg_pool")):  # torch pools one axis as the last of two
         kernel = _for_each(args[1], axes)
         strides = _for_each(args[2], axes) if len(args) > 2 and args[2] else kernel
         dilation = _for_each(args[4], axes) if name.startswith("max_pool") and len(args) > 4 else (1,) * axes
         spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-        return field.through(spans, strides, result.shape[2:])
+        return field.through(spans, strides, result.shape[-axes:])
     if name.startswith(("adaptive", "_adaptive")) and maps:
         return _adaptive(field, result)
     if name in WHOLE_AXES:
@@ -163,4 +162,4 @@ def _adaptive(field: Field, result: Tensor) -> Field:
 
 def _for_each(given: Any, axes: int) -> tuple[int, ...]:
     values = (given,) if isinstance(given, int) else tuple(given)
-    return tuple(values) if len(values) == axes else tuple(repeat(values[0], axes))
+    return values[-axes:] if len(values) >= axes else values * axes

@@ -44,7 +44,7 @@ MOST_VALUES = 2**31
 """Weights of a network, or values that one sample makes in one layer: 8 GiB of either."""
 TOO_LARGE = f"with it, the network has more than {MOST_VALUES:,} weights, or values in one layer; give smaller sizes"
 
-CONVOLUTIONS: dict[str, tuple[type[nn.Module] | None, type[nn.Module]]] = {
+CONVOLUTIONS: dict[str, tuple[Callable[..., nn.Module] | None, Callable[..., nn.Module]]] = {
     "Conv": (Convolution1d, Convolution2d),
     "TConv": (TransposedConvolution1d, TransposedConvolution2d),
     "DWConv": (Convolution1d, Convolution2d),
@@ -55,7 +55,11 @@ CONVOLUTIONS: dict[str, tuple[type[nn.Module] | None, type[nn.Module]]] = {
 }
 """Along one axis, and along two."""
 
-POOLINGS = {"Pool": MaxPooling, "AvgPool": AveragePooling, "StochasticPool": StochasticPooling}
+POOLINGS: dict[str, Callable[..., nn.Module]] = {
+    "Pool": MaxPooling,
+    "AvgPool": AveragePooling,
+    "StochasticPool": StochasticPooling,
+}
 
 ON_MAPS: dict[str, Callable[[Any, int], nn.Module]] = {
     "Subsample": lambda size, channels: TrainableSubsampling(channels, size),
@@ -327,8 +331,7 @@ def _convolution(layer: Layer, shape: Shape, biased: bool) -> nn.Module:
     if kind == "DWConv":
         options["groups"] = channels
     maps = channels if layer.number is None else layer.number
-    made: nn.Module = layer_class(channels, maps, layer.kernel, **options)
-    return made
+    return layer_class(channels, maps, layer.kernel, **options)
 
 
 def _group_normalization(groups: int, channels: int) -> nn.GroupNorm:
