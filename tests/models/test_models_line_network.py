@@ -104,7 +104,9 @@ def test_the_classifier_and_the_line_change_together() -> None:
     with pytest.raises(InputError, match="does not end in FC, so it has no classifier to exchange"):
         create_model("Conv2 - GAP").reset_classifier(5)
     with pytest.raises(InputError, match="does not end in FC"):
-        create_model("Conv2 - FC3 - ReLU").reset_classifier(0)
+        create_model("Conv2 - FC3 - ReLU").reset_classifier(3)
+    assert create_model("Conv2 - FC3 - ReLU", num_classes=0).line == "Conv2@3p1 - FC3 - ReLU"
+    assert create_model("Conv2 - GAP", features_only=True)(torch.zeros(1, 1, 32, 32))[0].shape == (1, 2, 32, 32)
 
 
 def test_without_an_fc_other_sizes_are_taken_and_with_one_refused() -> None:
@@ -123,6 +125,7 @@ def test_without_an_fc_other_sizes_are_taken_and_with_one_refused() -> None:
         ("Conv6@5 - Pool2 - Conv16@99 - FC", "Conv16@99 gets 6x14x14: ", "Conv16@99"),
         ("FC12 - Conv - FC", "Conv32@3p1 gets 12 numbers: it needs maps", "Conv"),
         ("GAP - Pool", "Pool2 gets 1 number: it needs maps", "Pool"),
+        ("SM", "SM gets 1x32x32, but takes a row of numbers", "SM"),
         ("Conv - SM", "SM gets 32x32x32, but takes a row of numbers; put FC or GlobalAvgPool", "SM"),
         ("Conv7g3", "3 groups do not divide 1 input and 7 output channels", "Conv7g3"),
         ("Conv7 - GN3", "3 groups do not divide 7", "GN3"),
