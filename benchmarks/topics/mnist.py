@@ -8,14 +8,14 @@ from benchmarks.shared_data import missing_mnist
 __all__ = ["TOPIC"]
 
 
-def _duel(ours: str, peer: str, beside: str, target: float | None) -> Duel:
+def _duel(ours: str, peer: str, beside: str, target: float | None, pairs: int = 5) -> Duel:
     def row(what: str, figure: str, target: float | None) -> Row:
         return Row(what=what, figure=figure, unit="s", kind="peer / ours", better="high", target=target)
 
     return Duel(
         ours=ours,
         peer=peer,
-        pairs=5,
+        pairs=pairs,
         rows=[
             row(f"99 % test accuracy, beside {beside}: training", "training seconds", target),
             row(f"the same from process start to the end: all of it, beside {beside}", "cold seconds", None),
@@ -37,8 +37,8 @@ TOPIC = Topic(
     ),
     duels=(
         _duel("neuropil", "example", "the example's settings", 15.0),
-        _duel("neuropil-fp32", "example", "the example's settings, both in fp32", None),
         _duel("neuropil", "example-tuned", "the same, tuned", 0.97),
+        _duel("neuropil-fp32", "example", "the example's settings, both in fp32", None, pairs=3),
     ),
     missing=missing_mnist,
 )
