@@ -20,7 +20,7 @@ DOORS: dict[str, set[str]] = {
     "models": {"nn"},
     "tasks": {"nn"},
     "transfer": {"nn"},
-    "inspection": {"nn"},  # the Network protocol only
+    "inspection": {"nn"},  # the protocols, and the windows of a pooling
     "training": {"nn", "tasks", "optim"},  # nn: the protocols of a batch, a stream and a task
     "drawing": {"inspection", "formulas"},
     "recipes": {

@@ -10,18 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.small_networks import NAMES, options_of, shape_of
 from neuropil.errors import InputError
 from neuropil.inspection.filters import first_filters
 from neuropil.inspection.summary import summarize
-from neuropil.models import MODELS, create_model
-
-SMALL = {name: {"width": 4} for name in MODELS if name.startswith("resnet")}
-SMALL |= {"perceptron": {"in_features": 3072}, "lenet5": {}, "lenet5_modern": {}}
-SMALL |= {"line": {"line": "Conv4 - ReLU - Pool - FC", "in_shape": (3, 32, 32)}}
-
-
-def shape_of(name: str) -> tuple[int, int, int]:
-    return (1, 32, 32) if name.startswith("lenet") else (3, 32, 32)
+from neuropil.models import create_model
 
 
 def counted(model: nn.Module, shape: tuple[int, ...]) -> int:
@@ -30,9 +23,9 @@ def counted(model: nn.Module, shape: tuple[int, ...]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_multiply_adds_are_torchs(name: str) -> None:
-    model = create_model(name, **SMALL[name])
+    model = create_model(name, **options_of(name))
     ours = summarize(model, shape_of(name)).multiply_adds
     holes = (96 - 60) * 25 * 100 if name == "lenet5" else 0  # C3: torch computes the zeros of the table too
     assert ours + holes == counted(model, shape_of(name))
@@ -53,9 +46,9 @@ def test_every_kind_of_convolution_is_counted_as_torch_does(layer: nn.Module, sh
     assert summarize(layer, shape).multiply_adds == counted(layer, shape)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_measured_network_stays_as_it_was(name: str) -> None:
-    model = create_model(name, **SMALL[name]).train()
+    model = create_model(name, **options_of(name)).train()
     list(model.modules())[2].eval()  # a mixed mode
     modes = [module.training for module in model.modules()]
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()

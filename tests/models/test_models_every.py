@@ -11,31 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.small_networks import NAMES, options_of, shape_of
 from neuropil.errors import InputError
-from neuropil.models import MODELS, create_model, list_models
+from neuropil.models import create_model, list_models
 from neuropil.models.features import FeatureNetwork
 from neuropil.nn.contracts import Network
 
 CLASSES = 5
-DEEP_AND_NARROW = {"resnet101", "resnet152", "resnet110"}
-
-
-def shape_of(name: str) -> tuple[int, ...]:
-    if name == "perceptron":
-        return (3, 8, 8)
-    return (1, 32, 32) if name.startswith("lenet") else (3, 32, 32)
 
 
 def build(name: str, seed: int = 0, **more: Any) -> nn.Module:
     """A small variant of a network, from a seed."""
-    options: dict[str, Any] = {"num_classes": CLASSES, **more}
-    if name == "perceptron":
-        options |= {"in_features": 192, "hidden": (24, 16)}
-    elif name == "line":
-        options |= {"line": "Conv8@3p1 - BN - ReLU - Pool2 - Conv16 - ReLU - Pool - FC24 - ReLU - FC(SM)"}
-        options |= {"in_shape": (3, 32, 32)}
-    elif name.startswith("resnet"):
-        options |= {"width": 4 if name in DEEP_AND_NARROW else 8}
+    options: dict[str, Any] = {"num_classes": CLASSES, **options_of(name), **more}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return create_model(name, **options)
@@ -45,7 +32,7 @@ def samples(name: str, count: int = 4) -> Tensor:
     return torch.randn(count, *shape_of(name), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.fixture(params=list(MODELS))
+@pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> Iterator[str]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -162,7 +149,7 @@ def test_eight_samples_are_learned_by_heart(name: str) -> None:
 
 
 def test_names_options_and_values_are_checked() -> None:
-    assert list_models("*net1*") == ["resnet18", "resnet101", "resnet152", "resnet110"]
+    assert list_models("resnet1*") == ["resnet18", "resnet101", "resnet152", "resnet110"]
     with pytest.raises(InputError, match="no model is named 'resnet19'; did you mean 'resnet18'"):
         create_model("resnet19")
     with pytest.raises(InputError, match="no option 'with'"):

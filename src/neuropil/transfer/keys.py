@@ -32,6 +32,7 @@ class KeyTable:
 
 KEY_TABLES = (
     KeyTable("own names (also torchvision's residual networks)"),
+    KeyTable("torchvision's AlexNet, VGG, DenseNet and MobileNetV2", ((r"^features\.", "layers."),)),
     KeyTable(
         "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
         ((r"^linear\.", "fc."), (r"\.shortcut\.", ".downsample.")),

@@ -1,0 +1,46 @@
+"""What networks of one row of layers share: stages, and what each of them gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+__all__ = ["Staged"]
+
+
+class Staged(nn.Module, ABC):
+    """A row of layers, cut into stages, with a head behind it.
+
+    Whoever inherits sets `layers`, `stage_ends` (after how many layers each stage ends, the last with the row) and
+    `widths` (the channels there), and offers `head` and `reset_classifier`.
+
+    Shape:
+        `[N, C, H, W]` -> whatever the head gives, `[N, num_classes]`.
+    """
+
+    layers: nn.Sequential
+    stage_ends: tuple[int, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The stages, shallow to deep."""
+        return [self.layers[begin:end] for begin, end in pairwise((0, *self.stage_ends))]
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What each stage gives, `[N, widths[i], h, w]`."""
+        return [x := stage(x) for stage in self.stages]
+
+    @abstractmethod
+    def head(self, x: Tensor) -> Tensor:
+        """Logits from what the last stage gives."""
+
+    @abstractmethod
+    def reset_classifier(self, num_classes: int) -> None:
+        """Exchange the classifier for a fresh one; 0 leaves it out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `[N, num_classes]`."""
+        return self.head(self.layers(x))

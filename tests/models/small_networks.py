@@ -1,0 +1,44 @@
+"""Every network of the catalogue in a size that a test can afford."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from neuropil.models import MODELS
+
+FAST = (
+    "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
+    "densenet121", "mobilenet_v1", "mobilenet_v2",
+)  # fmt: skip
+"""One or two of each family; the others are slow tests."""
+
+DEEP_AND_NARROW = {"resnet101", "resnet152", "resnet110"}
+
+NAMES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in MODELS]
+
+
+def shape_of(name: str) -> tuple[int, ...]:
+    """One small sample of the kind that a network reads."""
+    if name == "perceptron":
+        return (3, 8, 8)
+    if name == "alexnet":
+        return (3, 67, 67)
+    return (1, 32, 32) if name.startswith("lenet") else (3, 32, 32)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """What makes a network small."""
+    if name == "perceptron":
+        return {"in_features": 192, "hidden": (24, 16)}
+    if name == "line":
+        line = "Conv8@3p1 - BN - ReLU - Pool2 - Conv16 - ReLU - Pool - FC24 - ReLU - FC(SM)"
+        return {"line": line, "in_shape": shape_of(name)}
+    if name.startswith("resnet"):
+        return {"width": 4 if name in DEEP_AND_NARROW else 8}
+    if name.startswith(("alexnet", "vgg")):
+        return {"hidden": 16}
+    if name.startswith("densenet"):
+        return {"growth": 4}
+    return {"width": 0.25} if name.startswith("mobilenet") else {}

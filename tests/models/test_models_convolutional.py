@@ -1,0 +1,189 @@
+"""AlexNet, VGG, DenseNet, MobileNet: the papers' counts, what each promises beside, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.published_lines import PUBLISHED
+from neuropil.errors import InputError
+from neuropil.inspection.summary import summarize
+from neuropil.models import create_model
+
+COUNTS = [
+    ("alexnet", {}, 227, 60_965_224, 724_406_816),
+    ("alexnet", {"form": "caffenet"}, 227, 60_965_224, 724_406_816),
+    ("alexnet", {"form": "torchvision"}, 224, 61_100_840, 714_188_480),
+    ("vgg11", {}, 224, 132_863_336, 7_609_090_048),
+    ("vgg13", {}, 224, 133_047_848, 11_308_466_176),
+    ("vgg16", {}, 224, 138_357_544, 15_470_264_320),
+    ("vgg19", {}, 224, 143_667_240, 19_632_062_464),
+    ("vgg11_bn", {}, 224, 132_868_840, 7_609_090_048),
+    ("vgg13_bn", {}, 224, 133_053_736, 11_308_466_176),
+    ("vgg16_bn", {}, 224, 138_365_992, 15_470_264_320),
+    ("vgg19_bn", {}, 224, 143_678_248, 19_632_062_464),
+    ("densenet121", {}, 224, 7_978_856, None),
+    ("densenet161", {}, 224, 28_681_000, None),
+    ("densenet169", {}, 224, 14_149_480, None),
+    ("densenet201", {}, 224, 20_013_928, None),
+    ("mobilenet_v1", {}, 224, 4_231_976, 569e6),
+    ("mobilenet_v1", {"width": 0.75}, 224, 2_585_560, 325e6),
+    ("mobilenet_v1", {"width": 0.5}, 224, 1_331_592, 149e6),
+    ("mobilenet_v1", {"width": 0.25}, 224, 470_072, 41e6),
+    ("mobilenet_v1", {}, 192, 4_231_976, 418e6),
+    ("mobilenet_v1", {}, 160, 4_231_976, 290e6),
+    ("mobilenet_v1", {}, 128, 4_231_976, 186e6),
+    ("mobilenet_v2", {}, 224, 3_504_872, 300e6),
+    ("mobilenet_v2", {"width": 1.4}, 224, 6_108_776, 585e6),
+]
+"""Weights as torchvision, Caffe or Keras document them; multiply-adds of the MobileNets in whole millions as tables 6 and
+7 (v1) and 4 (v2) have them, those of AlexNet and VGG as torchvision's and Caffe's graphs are counted elsewhere."""
+
+
+@pytest.mark.parametrize(("name", "options", "side", "weights", "multiply_adds"), COUNTS)
+def test_counts_are_the_published_ones(
+    name: str, options: dict[str, Any], side: int, weights: int, multiply_adds: float | None
+) -> None:
+    with torch.device("meta"):
+        model = create_model(name, **options)
+    found = summarize(model, (3, side, side))
+    assert found.weights == weights
+    if isinstance(multiply_adds, float):
+        assert found.multiply_adds == pytest.approx(multiply_adds, rel=0.01)
+    elif multiply_adds is not None:
+        assert found.multiply_adds == multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "line"),
+    [
+        ("alexnet", {}, "alexnet"),
+        ("alexnet", {"form": "torchvision"}, "torchvision_alexnet"),
+        ("vgg16", {}, "vgg16"),
+        ("mobilenet_v1", {}, "mobilenet_v1"),
+    ],
+)
+def test_layers_are_those_of_the_published_table(name: str, options: dict[str, Any], line: str) -> None:
+    """The table written as a line makes the same kernels, strides and groups in the same order."""
+
+    def rows(model: nn.Module) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                found.append((tuple(layer.weight.shape), layer.stride, layer.padding, layer.groups))
+            elif isinstance(layer, nn.Linear):
+                found.append(tuple(layer.weight.shape))
+        return found
+
+    with torch.device("meta"):
+        named = create_model(name, **options)
+        written = create_model(PUBLISHED[line].line, in_shape=PUBLISHED[line].in_shape)
+    assert rows(named) == rows(written)
+
+
+def test_alexnet_starts_as_the_paper_says() -> None:
+    """Section 5: N(0, 0.01^2); biases 1 in layers 2, 4, 5 and the dense hidden ones, 0 elsewhere."""
+    model = create_model("alexnet", hidden=64)
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert [layer.bias.unique().tolist() for layer in layers] == [[0], [1], [0], [1], [1], [1], [1], [0]]  # type: ignore[union-attr]
+    assert all(layer.weight.std().item() == pytest.approx(0.01, rel=0.02) for layer in layers)
+    other = create_model("alexnet", hidden=64, initialization="he")
+    assert not any(layer.bias.any() for layer in other.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+
+
+def test_order_of_norm_and_pooling() -> None:
+    def kinds(form: str) -> list[str]:
+        model = create_model("alexnet", form=form, hidden=4)
+        return [type(layer).__name__ for layer in model.layers][:4]  # type: ignore[union-attr, arg-type]
+
+    assert kinds("paper") == kinds("bvlc") == ["Convolution2d", "ReLU", "LocalResponseNormalization", "MaxPooling"]
+    assert kinds("caffenet") == ["Convolution2d", "ReLU", "MaxPooling", "LocalResponseNormalization"]
+    assert kinds("torchvision") == ["Convolution2d", "ReLU", "MaxPooling", "Convolution2d"]
+
+
+def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
+    model.zero_grad()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        F.cross_entropy(model(x), torch.arange(len(x))).backward()
+    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_recomputing_changes_no_number(dropout: float) -> None:
+    kept = create_model("densenet121", growth=4, num_classes=5, dropout=dropout).double()
+    again = create_model("densenet121", growth=4, num_classes=5, dropout=dropout, recompute=True).double()
+    again.load_state_dict(kept.state_dict())
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    for _ in range(2):
+        for one, other in zip(gradients(kept, x), gradients(again, x), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    for name, value in kept.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), f"{name}: averages see each batch once"
+
+
+def saved_bytes(model: nn.Module, x: Tensor) -> int:
+    """What autograd keeps for the way back, each storage once, weights not counted."""
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if (place := tensor.untyped_storage().data_ptr()) not in own:
+            kept[place] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(x)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def test_recomputing_keeps_less() -> None:
+    options: dict[str, Any] = {"growth": 8, "num_classes": 5}
+    x = torch.randn(2, 3, 64, 64)
+    plain = saved_bytes(create_model("densenet121", **options), x)
+    spared = saved_bytes(create_model("densenet121", recompute=True, **options), x)
+    assert spared < 0.5 * plain
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("alexnet", {"form": "papers"}, "cannot be 'papers'; did you mean 'paper'"),
+        ("densenet121", {"growth": 0}, "a growth of 0 maps a layer"),
+        ("mobilenet_v1", {"width": 0.01}, "leaves no map of 32"),
+        ("mobilenet_v2", {"width": 0.0}, "it is a factor above 0"),
+    ],
+)
+def test_what_makes_no_network_is_refused(name: str, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        create_model(name, **options)
+
+
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 38), ("vgg11", 31), ("densenet121", 28)])
+def test_pictures_that_are_too_small_are_refused(name: str, side: int) -> None:
+    options = {"growth": 4} if name.startswith("dense") else {"hidden": 4}
+    with pytest.raises(InputError, match="window"):
+        create_model(name, **options).eval()(torch.zeros(1, 3, side, side))
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"),
+    [("alexnet", (39, 200, 224, 256)), ("vgg11", (32, 100)), ("densenet121", (32, 50)), ("mobilenet_v2", (32, 75))],
+)
+def test_other_sizes_are_taken(name: str, sides: tuple[int, ...]) -> None:
+    options = (
+        {"growth": 4}
+        if name.startswith("dense")
+        else {"hidden": 4}
+        if name in ("alexnet", "vgg11")
+        else {"width": 0.25}
+    )
+    model = create_model(name, num_classes=3, **options).eval()
+    for side in sides:
+        assert model(torch.randn(1, 3, side, side + 3)).shape == (1, 3)
+    assert copy.deepcopy(model)(torch.randn(1, 3, sides[0], sides[0])).isfinite().all()

@@ -1,0 +1,73 @@
+"""Networks that torchvision has too: its weights in ours, and the same outputs, training and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from neuropil.models import create_model
+from neuropil.transfer.keys import translated
+
+
+class Twin(NamedTuple):
+    """One network under both names."""
+
+    ours: str
+    theirs: str
+    side: int
+    options: Mapping[str, Any] = MappingProxyType({})
+    their_options: Mapping[str, Any] = MappingProxyType({})
+
+
+TWINS = [
+    Twin("alexnet", "alexnet", 95, {"form": "torchvision"}),
+    *(Twin(f"vgg{depth}{bn}", f"vgg{depth}{bn}", 33) for depth in (11, 13, 16, 19) for bn in ("", "_bn")),
+    *(Twin(f"densenet{depth}", f"densenet{depth}", 45) for depth in (121, 161, 169, 201)),
+    Twin("mobilenet_v2", "mobilenet_v2", 47),
+    Twin("mobilenet_v2", "mobilenet_v2", 40, {"width": 0.35}, {"width_mult": 0.35}),
+    Twin("mobilenet_v2", "mobilenet_v2", 40, {"width": 1.4}, {"width_mult": 1.4}),
+]
+FAST = {"densenet121", "mobilenet_v2"}
+
+
+def without_dropout(network: nn.Module) -> nn.Module:
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    return network
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        pytest.param(twin, id=f"{twin.ours} {twin.options}", marks=() if twin.ours in FAST else pytest.mark.slow)
+        for twin in TWINS
+    ],
+)
+def test_outputs_are_torchvisions(twin: Twin) -> None:
+    """In float64 to 1e-10, in float32 to 1e-5, with the weights of one in the other; counts and averages too."""
+    torchvision = pytest.importorskip("oracle_shim").torchvision
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        theirs = without_dropout(getattr(torchvision.models, twin.theirs)(**twin.their_options))
+        with torch.device("meta"):
+            ours = without_dropout(create_model(twin.ours, **twin.options))
+        weights, _ = translated(theirs.state_dict(), ours.state_dict())
+        ours.load_state_dict({name: value.clone() for name, value in weights.items()}, assign=True)
+        x = torch.randn(2, 3, twin.side, twin.side)
+        single = ours.eval()(x)
+        scale = max(1.0, single.abs().max().item())
+        torch.testing.assert_close(single, theirs.eval()(x), rtol=1e-5, atol=1e-5 * scale)
+        ours, theirs, x = ours.double(), theirs.double(), x.double()
+        for network in (ours, theirs):
+            network.train()
+        trained, expected = ours(x), theirs(x)
+        torch.testing.assert_close(trained, expected, rtol=1e-10, atol=1e-10 * max(1.0, expected.abs().max().item()))
+        again, _ = translated(theirs.state_dict(), ours.state_dict())
+        for name, value in ours.state_dict().items():
+            torch.testing.assert_close(value, again[name], rtol=1e-10, atol=1e-10)
