@@ -41,8 +41,8 @@ COUNTS = [
     ("mobilenet_v2", {}, 224, 3_504_872, 300e6),
     ("mobilenet_v2", {"width": 1.4}, 224, 6_108_776, 585e6),
 ]
-"""Weights as torchvision, Caffe or Keras document them; multiply-adds of the MobileNets in whole millions as tables 6 and
-7 (v1) and 4 (v2) have them, those of AlexNet and VGG as torchvision's and Caffe's graphs are counted elsewhere."""
+"""Weights as torchvision, Caffe or Keras document them; multiply-adds of the MobileNets in whole millions as tables
+6 and 7 (v1) and 4 (v2) have them, those of AlexNet and VGG as torchvision's and Caffe's graphs are counted."""
 
 
 @pytest.mark.parametrize(("name", "options", "side", "weights", "multiply_adds"), COUNTS)

@@ -24,6 +24,7 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     """
     from dataclasses import asdict
 
+    from neuropil.drawing.layers import COLUMNS, NOTE, layer_rows, shape_words
     from neuropil.inspection.summary import summarize
     from neuropil.models import create_model, model_options, usual_input_shape
     from neuropil.recipes.recipe import Recipe
@@ -37,26 +38,8 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     title = getattr(network, "line", name)
     if as_json:
         return say_json({"model": name, "line": getattr(network, "line", None), **asdict(found)})
-    rows: list[tuple[object, ...]] = [
-        (
-            layer.name,
-            layer.kind,
-            _shape(layer.output_shape),
-            "" if layer.receptive_field is None else _shape(layer.receptive_field),
-            layer.weights,
-            layer.multiply_adds,
-            layer.activation_bytes,
-        )
-        for layer in found.layers
-    ]
-    rows.append(("total", "", "", "", found.weights, found.multiply_adds, found.activation_bytes))
-    columns = ("layer", "kind", "output", "sees", "weights", "multiply-adds", "bytes")
-    say_table(f"{title}, for one sample of {_shape(found.input_shape)}", columns, rows)
-    return say("sees: cells of the input behind one value; bytes: of the layer's output, which training keeps.")
-
-
-def _shape(sizes: tuple[int, ...]) -> str:
-    return "x".join(map(str, sizes))
+    say_table(f"{title}, for one sample of {shape_words(found.input_shape)}", COLUMNS, layer_rows(found))
+    return say(NOTE)
 
 
 def _read_shape(text: str) -> tuple[int, ...]:

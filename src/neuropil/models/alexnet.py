@@ -64,9 +64,9 @@ class AlexNet(Staged):
     """Five convolutions and three dense layers.
 
     Shape:
-        `[N, in_channels, H, W]`, 39 pixels a side or more (63 with `torchvision`) -> `[N, num_classes]`. Published for 227x227 (224x224 with
-        `form="torchvision"`; the paper says 224, whose maps of 54x54 need a last window that reaches over the edge to
-        become 27x27 as it has them).
+        `[N, in_channels, H, W]`, 39 pixels a side or more (63 with `torchvision`) -> `[N, num_classes]`. Published for
+        227x227 (224x224 with `form="torchvision"`; the paper says 224, whose maps of 54x54 need a last window that
+        reaches over the edge to become 27x27 as it has them).
 
     Args:
         num_classes: outputs; 0 leaves the last layer out.

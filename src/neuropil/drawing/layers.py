@@ -1,0 +1,38 @@
+"""A network's summary as the rows of a table."""
+
+from __future__ import annotations
+
+from neuropil.inspection.summary import Summary
+
+__all__ = ["COLUMNS", "NOTE", "layer_rows", "shape_words"]
+
+COLUMNS = ("layer", "kind", "output", "sees", "weights", "multiply-adds", "bytes")
+
+NOTE = "sees: cells of the input behind one value; bytes: of the layer's output, which training keeps."
+
+
+def shape_words(shape: tuple[int, ...] | None) -> str:
+    """A shape in few letters; none is empty.
+
+    Example:
+        >>> shape_words((3, 224, 224)), shape_words(None)
+        ('3x224x224', '')
+    """
+    return "" if shape is None else "x".join(map(str, shape))
+
+
+def layer_rows(found: Summary) -> list[tuple[object, ...]]:
+    """One row a layer, and one of totals, under `COLUMNS`."""
+    rows: list[tuple[object, ...]] = [
+        (
+            layer.name,
+            layer.kind,
+            shape_words(layer.output_shape),
+            shape_words(layer.receptive_field),
+            layer.weights,
+            layer.multiply_adds,
+            layer.activation_bytes,
+        )
+        for layer in found.layers
+    ]
+    return [*rows, ("total", "", "", "", found.weights, found.multiply_adds, found.activation_bytes)]
