@@ -192,7 +192,7 @@ def test_commands_parse_and_name_what_exists(command: str) -> None:
         "neuropil train model=lenet5 data=digits data.sise=32",
         "neuropil summary resnet19",
         "neuropil recipes digits-lenet6",
-        "neuropil models '*alexnet*'",
+        "neuropil models '*elephant*'",
         "neuropil evaluate run --wieghts best",
     ],
 )
