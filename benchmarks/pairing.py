@@ -20,6 +20,8 @@ __all__ = ["BenchmarkError", "Session", "check_equal_work", "run_competitor"]
 REPOSITORY = Path(__file__).parents[1]
 REPEATS = 2
 """How often a pair is repeated at most where the probe says that the machine was busy."""
+LONG_SECONDS = 60.0
+"""A pair that takes longer is not repeated: a moment says little of minutes, over which the machine evens out."""
 
 
 class BenchmarkError(RuntimeError):
@@ -89,9 +91,10 @@ class Session:
         """
         found: list[Pair] = []
         for number in range(pairs or duel.pairs):
+            begin = time.monotonic()
             pair = self._pair(topic, duel, number)
             for _ in range(REPEATS):
-                if pair.probe >= NOISY:
+                if pair.probe >= NOISY or time.monotonic() - begin > LONG_SECONDS:
                     break
                 self.tell(f"  the probe fell to {pair.probe:.0%} of its best: the pair is repeated")
                 pair = self._pair(topic, duel, number)

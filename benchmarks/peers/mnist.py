@@ -38,22 +38,29 @@ def _root() -> Path:
     return folder / "mnist"
 
 
-def _measured(reached: bool, training: float, cold: float, **notes: float) -> Measurement:
+def _measured(reached: bool, training: float, cold: float, fp32: float, **notes: float) -> Measurement:
     figures = {"training seconds": training, "cold seconds": cold}
-    return Measurement({k: v if reached else math.inf for k, v in figures.items()}, {"goal": GOAL}, notes=notes)
+    found = {k: v if reached else math.inf for k, v in figures.items()}
+    return Measurement({**found, "fp32 training seconds": fp32}, {"goal": GOAL}, notes=notes)
 
 
-def neuropil(precision: str | None, seed: int) -> Measurement:
-    """The built-in recipe, its report included in the cold figure; `precision` in place of its own."""
+def neuropil(seed: int) -> Measurement:
+    """The built-in recipe, its report included in the cold figure; then the same in fp32."""
+    accuracy, training = _train(seed)
+    cold = seconds_since_start()
+    plain_accuracy, plain = _train(seed, "precision=fp32")
+    fp32 = plain if plain_accuracy >= GOAL else math.inf
+    return _measured(accuracy >= GOAL, training, cold, fp32, accuracy=accuracy, fp32_accuracy=plain_accuracy)
+
+
+def _train(seed: int, *words: str) -> tuple[float, float]:
+    """Test accuracy and seconds of training."""
     import neuropil as toolkit
 
     with TemporaryDirectory() as runs:
-        words = [f"data.root={_root()}", f"seed={seed}"] + [f"precision={precision}"] * (precision is not None)
-        run = toolkit.train("mnist-fast", *words, runs=runs, progress=False)
-        cold = seconds_since_start()
+        run = toolkit.train("mnist-fast", f"data.root={_root()}", f"seed={seed}", *words, runs=runs, progress=False)
         timing = json.loads((run.folder.path / "timing.json").read_text(encoding="utf-8"))
-        accuracy = run.results["test"]["accuracy"]
-    return _measured(accuracy >= GOAL, timing["training_seconds"], cold, accuracy=accuracy)
+        return run.results["test"]["accuracy"], timing["training_seconds"]
 
 
 class ExampleNetwork(nn.Module):
@@ -142,7 +149,9 @@ def example(tuned: bool, seed: int) -> Measurement:
         training, epochs = training + time.perf_counter() - begin, epochs + 1
         accuracy = _accuracy(model, test)
         schedule.step()
-    return _measured(accuracy >= GOAL, training, seconds_since_start(), accuracy=accuracy, epochs=epochs)
+    reached = accuracy >= GOAL
+    fp32 = training if reached and not narrow else math.inf
+    return _measured(reached, training, seconds_since_start(), fp32, accuracy=accuracy, epochs=epochs)
 
 
 def _accuracy(model: nn.Module, test: Loader) -> float:
@@ -156,8 +165,7 @@ def _accuracy(model: nn.Module, test: Loader) -> float:
 
 
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {
-    "neuropil": partial(neuropil, None),
-    "neuropil-fp32": partial(neuropil, "fp32"),
+    "neuropil": neuropil,
     "example": partial(example, False),
     "example-tuned": partial(example, True),
 }

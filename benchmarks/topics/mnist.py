@@ -8,17 +8,19 @@ from benchmarks.shared_data import missing_mnist
 __all__ = ["TOPIC"]
 
 
-def _duel(ours: str, peer: str, beside: str, target: float | None, pairs: int = 5) -> Duel:
-    def row(what: str, figure: str, target: float | None) -> Row:
-        return Row(what=what, figure=figure, unit="s", kind="peer / ours", better="high", target=target)
+def _row(what: str, figure: str, target: float | None = None) -> Row:
+    return Row(what=what, figure=figure, unit="s", kind="peer / ours", better="high", target=target)
 
+
+def _duel(peer: str, beside: str, target: float, *more: Row) -> Duel:
     return Duel(
-        ours=ours,
+        ours="neuropil",
         peer=peer,
-        pairs=pairs,
+        pairs=5,
         rows=[
-            row(f"99 % test accuracy, beside {beside}: training", "training seconds", target),
-            row(f"the same from process start to the end: all of it, beside {beside}", "cold seconds", None),
+            _row(f"99 % test accuracy, beside {beside}: training", "training seconds", target),
+            *more,
+            _row(f"the same from process start to the end: all of it, beside {beside}", "cold seconds"),
         ],
     )
 
@@ -32,13 +34,13 @@ TOPIC = Topic(
         "the settings of the well-known plain PyTorch example (two convolutions, batch 64, Adadelta at 1.0, 0.7 times "
         "that each epoch) and stops at the first epoch whose test accuracy is 99 % or more; its test passes are not "
         "counted as training. A run that misses 99 % counts as infinitely long. Another seed each pair.",
-        "The recipe multiplies in bf16; its fp32 row stands beside it.",
+        "The recipe multiplies in bf16, the example in fp32; the second row is the recipe with `precision=fp32`, which "
+        "is run once more in the same process.",
         "The tuned peer has its pictures ready in memory, channels last and bf16 where the processor has it.",
     ),
     duels=(
-        _duel("neuropil", "example", "the example's settings", 15.0),
-        _duel("neuropil", "example-tuned", "the same, tuned", 0.97),
-        _duel("neuropil-fp32", "example", "the example's settings, both in fp32", None, pairs=3),
+        _duel("example", "the example's settings", 15.0, _row("the same, both in fp32", "fp32 training seconds")),
+        _duel("example-tuned", "the same, tuned", 0.97),
     ),
     missing=missing_mnist,
 )

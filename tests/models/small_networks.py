@@ -10,7 +10,7 @@ from neuropil.models import MODELS
 
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
-    "densenet121", "mobilenet_v1", "mobilenet_v2",
+    "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
 )  # fmt: skip
 """One or two of each family; the others are slow tests."""
 
@@ -41,4 +41,6 @@ def options_of(name: str) -> dict[str, Any]:
         return {"hidden": 16}
     if name.startswith("densenet"):
         return {"growth": 4}
-    return {"width": 0.25} if name.startswith("mobilenet") else {}
+    if name == "shufflenet_v2":
+        return {"width": 0.5}
+    return {"width": 0.25} if name.startswith(("mobilenet", "shufflenet")) else {}

@@ -1,4 +1,4 @@
-"""Networks that torchvision has too: its weights in ours, and the same outputs, training and inference."""
+"""Networks that torchvision or timm has too: its weights in ours, and the same outputs, training and inference."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Twin(NamedTuple):
     side: int
     options: Mapping[str, Any] = MappingProxyType({})
     their_options: Mapping[str, Any] = MappingProxyType({})
+    library: str = "torchvision"
 
 
 TWINS = [
@@ -32,13 +33,28 @@ TWINS = [
     Twin("mobilenet_v2", "mobilenet_v2", 40, {"width": 0.35}, {"width_mult": 0.35}),
     Twin("mobilenet_v2", "mobilenet_v2", 40, {"width": 1.4}, {"width_mult": 1.4}),
 ]
-FAST = {"densenet121", "mobilenet_v2"}
+RELU = {"squeeze_after": "relu"}
+TWINS += [
+    *(
+        Twin(f"se_resnet{d}", f"legacy_seresnet{d}", 47, RELU if d < 50 else {}, library="timm")
+        for d in (18, 34, 50, 101, 152)
+    ),
+    *(Twin(f"se_resnext{d}", f"legacy_seresnext{d}_32x4d", 40, library="timm") for d in (50, 101)),
+    *(
+        Twin("shufflenet_v2", f"shufflenet_v2_x{str(width).replace('.', '_')}", 47, {"width": width})
+        for width in (0.5, 1.0, 1.5, 2.0)
+    ),
+    Twin("senet154", "legacy_senet154", 33, library="timm"),
+]
+FAST = {"densenet121", "mobilenet_v2", "shufflenet_v2", "se_resnet18"}
 
 
 def without_dropout(network: nn.Module) -> nn.Module:
     for layer in network.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
+        if hasattr(layer, "drop_rate"):
+            layer.drop_rate = 0.0  # timm's
     return network
 
 
@@ -49,12 +65,13 @@ def without_dropout(network: nn.Module) -> nn.Module:
         for twin in TWINS
     ],
 )
-def test_outputs_are_torchvisions(twin: Twin) -> None:
+def test_outputs_are_theirs(twin: Twin) -> None:
     """In float64 to 1e-10, in float32 to 1e-5, with the weights of one in the other; counts and averages too."""
-    torchvision = pytest.importorskip("oracle_shim").torchvision
+    shim = pytest.importorskip("oracle_shim")
+    library = shim.torchvision.models if twin.library == "torchvision" else pytest.importorskip("timm").models
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        theirs = without_dropout(getattr(torchvision.models, twin.theirs)(**twin.their_options))
+        theirs = without_dropout(getattr(library, twin.theirs)(**twin.their_options))
         with torch.device("meta"):
             ours = without_dropout(create_model(twin.ours, **twin.options))
         weights, _ = translated(theirs.state_dict(), ours.state_dict())

@@ -51,6 +51,16 @@ MODELS = Catalogue(
         "densenet201": ("neuropil.models.densenet:DenseNet201", "densely connected, 201 layers: 20.0 M weights"),
         "mobilenet_v1": ("neuropil.models.mobilenet_v1:MobileNetV1", "depthwise separable: 4.2 M weights"),
         "mobilenet_v2": ("neuropil.models.mobilenet_v2:MobileNetV2", "inverted residuals: 3.5 M weights"),
+        "se_resnet18": ("neuropil.models.senet:SEResNet18", "residual, squeeze and excitation: 11.8 M weights"),
+        "se_resnet34": ("neuropil.models.senet:SEResNet34", "the same, 34 layers: 22.0 M weights"),
+        "se_resnet50": ("neuropil.models.senet:SEResNet50", "the same, 50 layers: 28.1 M weights"),
+        "se_resnet101": ("neuropil.models.senet:SEResNet101", "the same, 101 layers: 49.3 M weights"),
+        "se_resnet152": ("neuropil.models.senet:SEResNet152", "the same, 152 layers: 66.8 M weights"),
+        "se_resnext50": ("neuropil.models.senet:SEResNeXt50", "the same with 3x3 in 32 groups: 27.6 M weights"),
+        "se_resnext101": ("neuropil.models.senet:SEResNeXt101", "101 layers, 32 groups: 49.0 M weights"),
+        "senet154": ("neuropil.models.senet:SENet154", "the winner of 2017: 115.1 M weights"),
+        "shufflenet_v1": ("neuropil.models.shufflenet_v1:ShuffleNetV1", "1x1 in groups, shuffled: 1.9 M weights"),
+        "shufflenet_v2": ("neuropil.models.shufflenet_v2:ShuffleNetV2", "half the channels pass by: 2.3 M weights"),
     },
 )  # fmt: skip
 

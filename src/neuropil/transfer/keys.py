@@ -32,6 +32,8 @@ class KeyTable:
 
 KEY_TABLES = (
     KeyTable("own names (also torchvision's residual networks)"),
+    KeyTable("timm's SENet (legacy_*)", ((r"^(layer\d\.)", r"layers.\1"),)),
+    KeyTable("torchvision's ShuffleNetV2", ((r"^(conv\d|stage\d)\.", r"layers.\1."),)),
     KeyTable("torchvision's AlexNet, VGG, DenseNet and MobileNetV2", ((r"^features\.", "layers."),)),
     KeyTable(
         "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
