@@ -10,7 +10,7 @@ from neuropil.models import MODELS
 
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
-    "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
+    "se_resnet18", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
 )  # fmt: skip
 """One or two of each family; the others are slow tests."""
 

