@@ -85,6 +85,8 @@ FORMULAS = Catalogue(
         "global_average_pooling": (f"{_ROOM}.pooling:global_average_pooling", "row 50 for whole maps"),
         "global_max_pooling": (f"{_ROOM}.pooling:global_max_pooling", "row 49 for whole maps"),
         "subsampling": (f"{_ROOM}.pooling:subsampling", "row 57: weight x (sum of a 2x2 block) + bias"),
+        "squeeze": (f"{_ROOM}.squeeze_excitation:squeeze", "row 72: the mean of each map"),
+        "excitation": (f"{_ROOM}.squeeze_excitation:excitation", "row 73: s_c x_c, s = sigmoid(W_2 relu(W_1 z))"),
         "batch_normalization": (f"{_ROOM}.normalization:batch_normalization", "row 21: gamma (x - mu) / sigma + beta"),
         "batch_normalization_inference": (
             f"{_ROOM}.normalization:batch_normalization_inference",
