@@ -11,6 +11,7 @@ from neuropil.models import MODELS
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
     "se_resnet18", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
+    "dpn68", "mobilenet_v3_small", "mnasnet_a1",
 )  # fmt: skip
 """One or two of each family; the others are slow tests."""
 
@@ -43,4 +44,4 @@ def options_of(name: str) -> dict[str, Any]:
         return {"growth": 4}
     if name == "shufflenet_v2":
         return {"width": 0.5}
-    return {"width": 0.25} if name.startswith(("mobilenet", "shufflenet")) else {}
+    return {"width": 0.25} if name.startswith(("mobilenet", "shufflenet", "mnasnet")) else {}

@@ -44,9 +44,15 @@ TWINS += [
         Twin("shufflenet_v2", f"shufflenet_v2_x{str(width).replace('.', '_')}", 47, {"width": width})
         for width in (0.5, 1.0, 1.5, 2.0)
     ),
+    *(Twin(f"dpn{depth}", f"dpn{depth}", 40, library="timm") for depth in (68, 92, 98, 107, 131)),
+    *(Twin(f"mobilenet_v3_{size}", f"mobilenet_v3_{size}", 47) for size in ("large", "small")),
+    Twin("mobilenet_v3_large", "mobilenet_v3_large", 40, {"width": 0.75}, {"width_mult": 0.75}),
+    Twin("mnasnet_a1", "semnasnet_100", 47, library="timm"),
+    Twin("mnasnet_b1", "mnasnet_100", 47, library="timm"),
+    Twin("mnasnet_small", "mnasnet_small", 47, library="timm"),
     Twin("senet154", "legacy_senet154", 33, library="timm"),
 ]
-FAST = {"densenet121", "mobilenet_v2", "shufflenet_v2", "se_resnet18"}
+FAST = {"densenet121", "mobilenet_v2", "shufflenet_v2", "se_resnet18", "dpn68", "mobilenet_v3_small", "mnasnet_a1"}
 
 
 def without_dropout(network: nn.Module) -> nn.Module:

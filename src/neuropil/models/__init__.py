@@ -61,6 +61,16 @@ MODELS = Catalogue(
         "senet154": ("neuropil.models.senet:SENet154", "the winner of 2017: 115.1 M weights"),
         "shufflenet_v1": ("neuropil.models.shufflenet_v1:ShuffleNetV1", "1x1 in groups, shuffled: 1.9 M weights"),
         "shufflenet_v2": ("neuropil.models.shufflenet_v2:ShuffleNetV2", "half the channels pass by: 2.3 M weights"),
+        "dpn68": ("neuropil.models.dpn:DPN68", "dual path, the small one: 12.6 M weights"),
+        "dpn92": ("neuropil.models.dpn:DPN92", "dual path, 92 layers: 37.7 M weights"),
+        "dpn98": ("neuropil.models.dpn:DPN98", "dual path, 98 layers: 61.6 M weights"),
+        "dpn107": ("neuropil.models.dpn:DPN107", "dual path, 107 layers: 86.9 M weights"),
+        "dpn131": ("neuropil.models.dpn:DPN131", "dual path, 131 layers: 79.3 M weights"),
+        "mobilenet_v3_large": ("neuropil.models.mobilenet_v3:MobileNetV3Large", "found by a search: 5.5 M weights"),
+        "mobilenet_v3_small": ("neuropil.models.mobilenet_v3:MobileNetV3Small", "found by a search: 2.5 M weights"),
+        "mnasnet_a1": ("neuropil.models.mnasnet:MnasNetA1", "found for phones: 3.9 M weights"),
+        "mnasnet_b1": ("neuropil.models.mnasnet:MnasNetB1", "the same without squeezing: 4.4 M weights"),
+        "mnasnet_small": ("neuropil.models.mnasnet:MnasNetSmall", "the small one: 2.0 M weights"),
     },
 )  # fmt: skip
 

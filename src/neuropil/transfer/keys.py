@@ -34,7 +34,11 @@ KEY_TABLES = (
     KeyTable("own names (also torchvision's residual networks)"),
     KeyTable("timm's SENet (legacy_*)", ((r"^(layer\d\.)", r"layers.\1"),)),
     KeyTable("torchvision's ShuffleNetV2", ((r"^(conv\d|stage\d)\.", r"layers.\1."),)),
-    KeyTable("torchvision's AlexNet, VGG, DenseNet and MobileNetV2", ((r"^features\.", "layers."),)),
+    KeyTable(
+        "timm's MnasNet",
+        ((r"^blocks\.(\d)\.", r"layers.blocks\1."), (r"^(conv_stem|bn1|conv_head|bn2)\.", r"layers.\1.")),
+    ),
+    KeyTable("torchvision's AlexNet, VGG, DenseNet, MobileNetV2 and V3; timm's DPN", ((r"^features\.", "layers."),)),
     KeyTable(
         "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
         ((r"^linear\.", "fc."), (r"\.shortcut\.", ".downsample.")),
