@@ -11,7 +11,7 @@ from neuropil.models import MODELS
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
     "se_resnet18", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
-    "dpn68", "mobilenet_v3_small", "mnasnet_a1",
+    "googlenet", "dpn68", "mobilenet_v3_small", "mnasnet_a1",
 )  # fmt: skip
 """One or two of each family; the others are slow tests."""
 
@@ -38,7 +38,7 @@ def options_of(name: str) -> dict[str, Any]:
         return {"line": line, "in_shape": shape_of(name)}
     if name.startswith("resnet"):
         return {"width": 4 if name in DEEP_AND_NARROW else 8}
-    if name.startswith(("alexnet", "vgg")):
+    if name.startswith(("alexnet", "vgg", "googlenet")):
         return {"hidden": 16}
     if name.startswith("densenet"):
         return {"growth": 4}

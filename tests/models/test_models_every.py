@@ -15,7 +15,7 @@ from models.small_networks import NAMES, options_of, shape_of
 from neuropil.errors import InputError
 from neuropil.models import create_model, list_models
 from neuropil.models.features import FeatureNetwork
-from neuropil.nn.contracts import Network
+from neuropil.nn.contracts import Network, WithAuxiliaries
 
 CLASSES = 5
 
@@ -56,7 +56,10 @@ def test_evaluation_is_deterministic_and_changes_nothing(name: str) -> None:
 
 def test_gradients_reach_every_weight(name: str) -> None:
     network = build(name).train()
-    F.cross_entropy(network(samples(name)), torch.arange(4)).backward()
+    outputs = network(samples(name))
+    extra = outputs.auxiliary if isinstance(outputs, WithAuxiliaries) else ()
+    logits = outputs.logits if isinstance(outputs, WithAuxiliaries) else outputs
+    torch.stack([F.cross_entropy(one, torch.arange(4)) for one in (logits, *extra)]).sum().backward()
     for key, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.isfinite().all(), key
         assert weight.grad.any(), f"no gradient reaches {key}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,16 +18,21 @@ def weighted(graph: ForeignGraph) -> list[list[str]]:
     return [list(node.input[1:]) for node in graph.nodes if node.op_type in ("Conv", "Gemm")]
 
 
+PLAIN = [
+    ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 60_965_224),
+    ("vgg19", "vgg19", {}, 143_667_240),
+    ("inception_v1", "googlenet", {"auxiliary": False}, 6_998_552),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "ours", "count"), [("bvlc_alexnet", "alexnet", 60_965_224), ("vgg19", "vgg19", 143_667_240)]
-)
-def test_plain_networks(name: str, ours: str, count: int) -> None:
+@pytest.mark.parametrize(("name", "ours", "options", "count"), PLAIN)
+def test_plain_networks(name: str, ours: str, options: dict[str, Any], count: int) -> None:
     graph = ForeignGraph(name)
     rows = weighted(graph)
     assert sum(graph.weights[weight].size for row in rows for weight in row) == count
     with torch.device("meta"):
-        network = create_model(ours, **({"form": "bvlc"} if ours == "alexnet" else {}))
+        network = create_model(ours, **options)
     network = network.to_empty(device="cpu").eval()
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     with torch.no_grad():

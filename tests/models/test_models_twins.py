@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neuropil.models import create_model
+from neuropil.nn.contracts import WithAuxiliaries
 from neuropil.transfer.keys import translated
 
 
@@ -44,6 +45,7 @@ TWINS += [
         Twin("shufflenet_v2", f"shufflenet_v2_x{str(width).replace('.', '_')}", 47, {"width": width})
         for width in (0.5, 1.0, 1.5, 2.0)
     ),
+    Twin("googlenet", "googlenet", 47, {"form": "torchvision"}, {"init_weights": False}),
     *(Twin(f"dpn{depth}", f"dpn{depth}", 40, library="timm") for depth in (68, 92, 98, 107, 131)),
     *(Twin(f"mobilenet_v3_{size}", f"mobilenet_v3_{size}", 47) for size in ("large", "small")),
     Twin("mobilenet_v3_large", "mobilenet_v3_large", 40, {"width": 0.75}, {"width_mult": 0.75}),
@@ -62,6 +64,13 @@ def without_dropout(network: nn.Module) -> nn.Module:
         if hasattr(layer, "drop_rate"):
             layer.drop_rate = 0.0  # timm's
     return network
+
+
+def all_logits(outputs: Any) -> list[Tensor]:
+    """Those of auxiliary classifiers too, the lower one first."""
+    if isinstance(outputs, WithAuxiliaries):
+        return [outputs.logits, *outputs.auxiliary]
+    return [outputs] if isinstance(outputs, Tensor) else [outputs.logits, outputs.aux_logits1, outputs.aux_logits2]
 
 
 @pytest.mark.parametrize(
@@ -89,8 +98,9 @@ def test_outputs_are_theirs(twin: Twin) -> None:
         ours, theirs, x = ours.double(), theirs.double(), x.double()
         for network in (ours, theirs):
             network.train()
-        trained, expected = ours(x), theirs(x)
-        torch.testing.assert_close(trained, expected, rtol=1e-10, atol=1e-10 * max(1.0, expected.abs().max().item()))
+        for trained, expected in zip(all_logits(ours(x)), all_logits(theirs(x)), strict=True):
+            scale = max(1.0, expected.abs().max().item())
+            torch.testing.assert_close(trained, expected, rtol=1e-10, atol=1e-10 * scale)
         again, _ = translated(theirs.state_dict(), ours.state_dict())
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, again[name], rtol=1e-10, atol=1e-10)

@@ -37,6 +37,7 @@ MODELS = Catalogue(
         "resnet56": ("neuropil.models.resnet:ResNet56", "residual network for CIFAR, 56 layers: 0.85 M weights"),
         "resnet110": ("neuropil.models.resnet:ResNet110", "residual network for CIFAR, 110 layers: 1.7 M weights"),
         "alexnet": ("neuropil.models.alexnet:AlexNet", "the winner of 2012: 61.0 M weights"),
+        "googlenet": ("neuropil.models.googlenet:GoogLeNet", "inception modules: 7.0 M weights, 13.4 M while training"),
         "vgg11": ("neuropil.models.vgg:VGG11", "11 layers of 3x3 convolutions: 132.9 M weights"),
         "vgg11_bn": ("neuropil.models.vgg:VGG11BN", "the same with batch normalization"),
         "vgg13": ("neuropil.models.vgg:VGG13", "13 layers of 3x3 convolutions: 133.0 M weights"),

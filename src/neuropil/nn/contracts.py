@@ -6,12 +6,12 @@ Rooms that may not import one another meet here, through structural types (`typi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
-__all__ = ["BatchLike", "BatchStream", "Carry", "CountsItself", "Network", "Scorer", "Task"]
+__all__ = ["BatchLike", "BatchStream", "Carry", "CountsItself", "Network", "Scorer", "Task", "WithAuxiliaries"]
 
 Carry = Any
 """State that a task hands from one batch to the next: `None` for images, detached states for truncated BPTT."""
@@ -65,6 +65,17 @@ class Network(Protocol):
     def reset_classifier(self, num_classes: int) -> None:
         """Exchange the classifier for a fresh one; 0 leaves it out, and `forward` gives pooled features."""
         ...
+
+
+class WithAuxiliaries(NamedTuple):
+    """What a network with auxiliary classifiers gives while training: their losses, times the weight, are added."""
+
+    logits: Tensor
+    """`[N, K]`."""
+    auxiliary: tuple[Tensor, ...]
+    """`[N, K]` each."""
+    weight: float
+    """Of each auxiliary loss beside the main one's 1."""
 
 
 @runtime_checkable

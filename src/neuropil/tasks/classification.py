@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.contracts import BatchLike, Carry
+from neuropil.nn.contracts import BatchLike, Carry, WithAuxiliaries
 from neuropil.tasks.class_metrics import balanced_accuracy, confusion_matrix, macro_f1, roc_auc
 from neuropil.tasks.gathering import Gathering, at_least_single
 
@@ -113,12 +113,17 @@ class Classification:
             InputError: outputs or targets of the wrong shape (looked at in the first batch only), or a class number
                 outside 0..K-1.
         """
-        outputs = at_least_single(model(batch.inputs))
-        targets = batch.targets
+        found, targets = model(batch.inputs), batch.targets
+        if not isinstance(found, WithAuxiliaries):
+            found = WithAuxiliaries(found, (), 0.0)
+        outputs = at_least_single(found.logits)
         if not self._checked:
             self.check(outputs, targets)
             self._checked = True
-        return self.loss(outputs, targets), carry
+        loss = self.loss(outputs, targets)
+        for extra in found.auxiliary:
+            loss = loss + found.weight * self.loss(at_least_single(extra), targets)
+        return loss, carry
 
     def loss(self, outputs: Tensor, targets: Tensor, reduction: Literal["mean", "none"] = "mean") -> Tensor:
         """Cross-entropy of logits `[N, K]`: the (weighted) mean, or `[N]` of them.

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.contracts import BatchLike, Carry
+from neuropil.nn.contracts import BatchLike, Carry, WithAuxiliaries
 from neuropil.tasks.gathering import Gathering, at_least_single
 
 __all__ = ["Regression", "RegressionScorer"]
@@ -91,8 +91,14 @@ class Regression:
         Raises:
             InputError: outputs or targets of the wrong shape.
         """
-        outputs, wanted = self.standardized(model(batch.inputs), batch.targets)
-        return self.error(outputs, wanted), carry
+        found = model(batch.inputs)
+        if not isinstance(found, WithAuxiliaries):
+            found = WithAuxiliaries(found, (), 0.0)
+        outputs, wanted = self.standardized(found.logits, batch.targets)
+        loss = self.error(outputs, wanted)
+        for extra in found.auxiliary:
+            loss = loss + found.weight * self.error(*self.standardized(extra, batch.targets))
+        return loss, carry
 
     def standardized(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and standardised targets, both `[N, D]`.

@@ -33,6 +33,7 @@ class KeyTable:
 KEY_TABLES = (
     KeyTable("own names (also torchvision's residual networks)"),
     KeyTable("timm's SENet (legacy_*)", ((r"^(layer\d\.)", r"layers.\1"),)),
+    KeyTable("torchvision's GoogLeNet", ((r"^(conv\d|inception\w+)\.", r"layers.\1."),)),
     KeyTable("torchvision's ShuffleNetV2", ((r"^(conv\d|stage\d)\.", r"layers.\1."),)),
     KeyTable(
         "timm's MnasNet",
