@@ -68,6 +68,12 @@ class ForeignGraph:
         found: Array = session.run([at], {given_input.name: x})[0]
         return found
 
+    def weighted(self) -> list[list[str]]:
+        """The names of weight and bias of each convolution and dense layer, behind whatever reshapes them."""
+        reshaped = {node.output[0]: node.input[0] for node in self.nodes if node.op_type == "Reshape"}
+        rows = [node.input[1:] for node in self.nodes if node.op_type in ("Conv", "Gemm")]
+        return [[reshaped.get(name, name) for name in row] for row in rows]
+
     def before_softmax(self) -> str:
         """The name of the logits."""
         return str(next(node for node in self.nodes if node.op_type == "Softmax").input[0])

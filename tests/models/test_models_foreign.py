@@ -12,24 +12,19 @@ from torch import nn
 from models.foreign_graphs import ForeignGraph, layers_in_order
 from neuropil.models import create_model
 
-
-def weighted(graph: ForeignGraph) -> list[list[str]]:
-    """The names of weight and bias of each convolution and dense layer."""
-    return [list(node.input[1:]) for node in graph.nodes if node.op_type in ("Conv", "Gemm")]
-
-
 PLAIN = [
-    ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 60_965_224),
-    ("vgg19", "vgg19", {}, 143_667_240),
-    ("inception_v1", "googlenet", {"auxiliary": False}, 6_998_552),
+    ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227, 60_965_224),
+    ("vgg19", "vgg19", {}, 224, 143_667_240),
+    ("inception_v1", "googlenet", {"auxiliary": False}, 221, 6_998_552),
 ]
+"""With a size of pictures at which every pooling comes out even: whoever wrote the graphs lost Caffe's last windows."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "ours", "options", "count"), PLAIN)
-def test_plain_networks(name: str, ours: str, options: dict[str, Any], count: int) -> None:
+@pytest.mark.parametrize(("name", "ours", "options", "side", "count"), PLAIN)
+def test_plain_networks(name: str, ours: str, options: dict[str, Any], side: int, count: int) -> None:
     graph = ForeignGraph(name)
-    rows = weighted(graph)
+    rows = graph.weighted()
     assert sum(graph.weights[weight].size for row in rows for weight in row) == count
     with torch.device("meta"):
         network = create_model(ours, **options)
@@ -37,11 +32,8 @@ def test_plain_networks(name: str, ours: str, options: dict[str, Any], count: in
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     with torch.no_grad():
         for layer, (weight, bias) in zip(layers, rows, strict=True):
-            layer.weight.copy_(torch.from_numpy(graph.weights[weight]))
+            layer.weight.copy_(torch.from_numpy(graph.weights[weight]).reshape(layer.weight.shape))
             layer.bias.copy_(torch.from_numpy(graph.weights[bias]))  # type: ignore[union-attr]
-        side = (
-            network.usual_side
-        )  # AlexNet's graph was written for 224, where its sizes do not come out: 227 is Caffe's
         x = np.random.default_rng(1).normal(size=(1, 3, side, side)).astype(np.float32)
         expected = graph.outputs(x, graph.before_softmax())
         found = network(torch.from_numpy(x)).numpy()
