@@ -43,9 +43,10 @@ class ShuffleUnit(nn.Module):
         `[N, in_channels, H, W]` -> `[N, out_channels, H / stride, W / stride]`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, groups: int, first_groups: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, groups: int, first_groups: int, inner: int
+    ) -> None:
         super().__init__()
-        inner = math.ceil(out_channels / BOTTLENECK / groups) * groups
         found = out_channels if stride == 1 else out_channels - in_channels
         self.residual = nn.Sequential(
             OrderedDict(
@@ -119,8 +120,9 @@ class ShuffleNetV1(Staged):
         channels, widths = STEM, []
         for number, (published, depth) in enumerate(zip(PLAN[groups], UNITS, strict=True), start=2):
             maps = max(math.ceil(published * width / groups) * groups, channels + groups)
-            units = [ShuffleUnit(channels, maps, 2, groups, 1 if number == 2 else groups)]
-            units += [ShuffleUnit(maps, maps, 1, groups, groups) for _ in range(depth - 1)]
+            inner = math.ceil(maps / BOTTLENECK / groups) * groups
+            units = [ShuffleUnit(channels, maps, 2, groups, 1 if number == 2 else groups, inner)]
+            units += [ShuffleUnit(maps, maps, 1, groups, groups, inner) for _ in range(depth - 1)]
             layers[f"stage{number}"] = nn.Sequential(*units)
             channels = maps
             widths.append(maps)
