@@ -12,10 +12,11 @@ from benchmarks.intervals import summarize_pairs
 from benchmarks.machine import ceilings, describe_machine
 from benchmarks.pairing import Session
 from benchmarks.records import Topic
-from benchmarks.tables import describe_topic, read_results, rewrite_readme, table, write_result
+from benchmarks.tables import describe_topic, read_results, table, write_pages, write_result
 from benchmarks.topics import TOPICS, topic
 
 README = Path(__file__).parents[1] / "README.md"
+PAGE = README.parent / "docs" / "benchmarks.md"
 
 
 def run_topic(chosen: Topic, pairs: int | None) -> dict[str, Any] | None:
@@ -39,12 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed, side by side with others.")
     parser.add_argument("only", nargs="?", choices=TOPICS, help="one topic; all where left out")
     parser.add_argument("--pairs", type=int, help="pairs of runs, in place of each comparison's own number")
-    parser.add_argument("--readme", action="store_true", help="run nothing: write kept results into README.md")
+    parser.add_argument(
+        "--readme", action="store_true", help="run nothing: write kept results into README.md and docs/benchmarks.md"
+    )
     words = parser.parse_args()
     if words.pairs is not None and words.pairs < 1:
         parser.error(f"--pairs is {words.pairs}; give 1 or more")
     if words.readme:
-        rewrite_readme(README, read_results(TOPICS))
+        write_pages(README, PAGE, read_results(TOPICS))
         return
     for name in [words.only] if words.only else TOPICS:
         description = run_topic(topic(name), words.pairs)

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.records import Duel, Pair, Result, Topic
 
-__all__ = ["RESULTS", "describe_topic", "read_results", "rewrite_readme", "table", "write_result"]
+__all__ = ["RESULTS", "describe_topic", "read_results", "rewrite_readme", "table", "write_pages", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
@@ -76,12 +76,16 @@ def read_results(names: Sequence[str], folder: Path = RESULTS) -> list[dict[str,
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
-def table(description: Mapping[str, Any]) -> str:
-    """One topic as Markdown: heading, notes, rows, machine."""
-    lines = [f"### {description['title']}", "", *(f"{note}\n" for note in description["notes"])]
+def table(description: Mapping[str, Any], *, brief: bool = False) -> str:
+    """One topic as Markdown: heading, notes, rows, machine; in brief the first note and the rows with a target."""
+    notes = description["notes"][:1] if brief else description["notes"]
+    lines = [f"### {description['title']}", "", *(f"{note}\n" for note in notes)]
     lines.append("| what | ours | peer | compared | 95 % interval | target | met | pairs |")
     lines.append("|---|---:|---:|---:|---:|---:|---|---:|")
-    lines += [_line(row) for duel in description["duels"] for row in duel["rows"]]
+    rows = [row for duel in description["duels"] for row in duel["rows"]]
+    lines += [_line(row) for row in rows if not brief or row["target"] is not None]
+    if brief:
+        return "\n".join(lines) + "\n"
     shares = {duel["ours"]: duel["of_ceiling"] for duel in description["duels"] if duel["of_ceiling"] is not None}
     if shares:
         said = ", ".join(f"`{name}` {share:.1%}" for name, share in shares.items())
@@ -121,6 +125,19 @@ def _machine(machine: Mapping[str, Any]) -> str:
     )
 
 
+def write_pages(readme: Path, page: Path, descriptions: Sequence[Mapping[str, Any]]) -> None:
+    """The rows with a target into the README, all of everything into a page of its own.
+
+    Raises:
+        ValueError: the README's marks are not there.
+    """
+    rewrite_readme(readme, descriptions)
+    head = (
+        "# Speed, side by side\n\n`make bench` measures these tables; each row's two sides ran in turn in one run.\n\n"
+    )
+    page.write_text(head + "\n".join(table(description) for description in descriptions), encoding="utf-8")
+
+
 def rewrite_readme(path: Path, descriptions: Sequence[Mapping[str, Any]]) -> None:
     """Put the tables between the two marks of a README.
 
@@ -131,5 +148,5 @@ def rewrite_readme(path: Path, descriptions: Sequence[Mapping[str, Any]]) -> Non
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ValueError(f"{path.name} needs one line {BEGIN} and below it one line {END}; the tables go between them")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    tables = "\n".join(table(description) for description in descriptions)
+    tables = "\n".join(table(description, brief=True) for description in descriptions)
     path.write_text(f"{before}{BEGIN}\n{tables}{END}{after}", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neuropil.cli.output import AsJson, say, say_json, say_table
-from neuropil.errors import InputError
+from neuropil.cli.shapes import read_shape
 
 __all__ = ["summary"]
 
@@ -32,18 +32,11 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
     name, options = model_options(model, given)
     if name == "line" and shape:
-        options.setdefault("in_shape", _read_shape(shape))
+        options.setdefault("in_shape", read_shape(shape))
     network = create_model(name, **options)
-    found = summarize(network, _read_shape(shape) if shape else usual_input_shape(network))
+    found = summarize(network, read_shape(shape) if shape else usual_input_shape(network))
     title = getattr(network, "line", name)
     if as_json:
         return say_json({"model": name, "line": getattr(network, "line", None), **asdict(found)})
     say_table(f"{title}, for one sample of {shape_words(found.input_shape)}", COLUMNS, layer_rows(found))
     return say(NOTE)
-
-
-def _read_shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise InputError(f"{text!r} is no shape; write it as 3x224x224") from error

@@ -1,0 +1,77 @@
+"""A run, or a network by name, as a file for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neuropil.models import create_model, model_options, usual_input_shape
+from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.run import Run
+from neuropil.transfer.exporting import Exported, ExportFormat, export_network
+
+__all__ = ["export_model", "export_run"]
+
+
+def export_run(
+    path: Path | str,
+    to: Path | str | None = None,
+    format: ExportFormat = "onnx",
+) -> tuple[list[str], Exported]:
+    """A trained network with its classes and the preparation of samples.
+
+    Args:
+        path: the run folder.
+        to: the file to write; `model.onnx` or `model.pt2` in the run folder where left out.
+        format: see `export_network`.
+
+    Returns:
+        sentences about checkpoints passed over, and what was written.
+
+    Raises:
+        InputError: no run folder, or what `export_network` refuses.
+    """
+    run = Run(path)
+    signature = run.signature
+    facts: dict[str, Any] = {
+        "task": run.task.name,
+        "input_shape": list(signature.input_shape),
+        "classes": list(signature.classes),
+        "columns": list(signature.columns),
+        "targets": list(signature.targets),
+        "target_mean": list(signature.target_mean),
+        "target_scale": list(signature.target_scale),
+        "encoding": dict(signature.encoding),
+        "normalization": None if signature.normalization is None else signature.normalization.to_json(),
+    }
+    target = Path(to) if to is not None else run.folder.path / f"model.{format}"
+    return run.complaints, export_network(run.model, signature.input_shape, target, format=format, facts=facts)
+
+
+def export_model(
+    name: str,
+    words: Sequence[str] = (),
+    to: Path | str | None = None,
+    format: ExportFormat = "onnx",
+    shape: tuple[int, ...] | None = None,
+) -> Exported:
+    """A network by name or line, with fresh weights or those of `weights=FILE`.
+
+    Raises:
+        InputError: an unknown network or option, or what `export_network` refuses.
+    """
+    given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
+    weights = given.pop("weights", None)
+    known, options = model_options(name, given)
+    if known == "line" and shape is not None:
+        options.setdefault("in_shape", shape)
+    network = create_model(known, **options)
+    if weights is not None:
+        from neuropil.transfer.loading import load_weights
+
+        load_weights(network, weights)
+    sample = usual_input_shape(network) if shape is None else shape
+    facts = {"model": getattr(network, "line", known), "input_shape": list(sample)}
+    target = Path(to) if to is not None else Path(f"{known}.{format}")
+    return export_network(network, sample, target, format=format, facts=facts)

@@ -1,0 +1,132 @@
+"""Networks as files for other programs: run by them, with what a user must know inside, and refused in words."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.small_networks import NAMES, options_of, shape_of
+from neuropil.errors import InputError, MissingExtraError, NeuropilError
+from neuropil.models import create_model
+from neuropil.transfer import exporting
+from neuropil.transfer.exporting import export_network
+
+
+def small(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    network = create_model(name, num_classes=5, **options_of(name)).train()
+    with torch.no_grad():
+        network(torch.randn(4, *shape_of(name)))  # running averages move
+    return network
+
+
+def run_onnx(path: Path, x: Tensor) -> Tensor:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.as_tensor(session.run(None, {"input": x.numpy()})[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [one.values[0] for one in NAMES])
+@pytest.mark.parametrize("kind", ["onnx", "pt2"])
+def test_every_network_is_exported(name: str, kind: Any, tmp_path: Path) -> None:
+    if kind == "onnx":
+        pytest.importorskip("onnxscript")
+    done = export_network(small(name), shape_of(name), tmp_path / f"net.{kind}", format=kind)
+    assert done.difference <= 1e-5
+
+
+def test_onnx_for_any_batch_with_facts_inside(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    network = small("lenet5_modern")
+    modes = [module.training for module in network.modules()]
+    before = copy.deepcopy(network.state_dict())
+    facts = {"classes": ["katze", "고양이"], "normalization": {"mean": [0.5], "std": [0.25]}}
+    done = export_network(network, (1, 32, 32), tmp_path / "net.onnx", facts=facts)
+    assert done.difference <= 1e-5 and done.batches == (1, 3)
+    for batch in (1, 2, 7):
+        x = torch.randn(batch, 1, 32, 32)
+        with torch.no_grad():
+            expected = copy.deepcopy(network).eval()(x)
+        torch.testing.assert_close(run_onnx(done.path, x), expected, rtol=1e-4, atol=1e-5)
+    stored = {entry.key: entry.value for entry in onnx.load(done.path).metadata_props}
+    assert json.loads(stored["neuropil"]) == facts
+    assert [module.training for module in network.modules()] == modes
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_pt2_holds_no_pickle(tmp_path: Path) -> None:
+    network = small("resnet20")
+    done = export_network(network, (3, 32, 32), tmp_path / "net.pt2", format="pt2", facts={"classes": ["a", "b"]})
+    extra = {"neuropil": ""}
+    program = torch.export.load(str(done.path), extra_files=extra)
+    assert json.loads(extra["neuropil"]) == {"classes": ["a", "b"]}
+    x = torch.randn(5, 3, 32, 32)
+    torch.testing.assert_close(program.module()(x), copy.deepcopy(network).eval()(x), rtol=1e-4, atol=1e-5)
+    with zipfile.ZipFile(done.path) as archive:
+        for name in archive.namelist():
+            content = archive.read(name)
+            assert not content.startswith((b"\x80", b"PK")), f"{name} is a pickle or an archive of one"
+
+
+def test_half_precision_becomes_single(tmp_path: Path) -> None:
+    network = small("perceptron").to(torch.bfloat16)
+    export_network(network, (3, 8, 8), tmp_path / "net.pt2", format="pt2")
+    assert next(network.parameters()).dtype == torch.bfloat16
+
+
+class Wrong(nn.Module):
+    """Says something else when it is exported."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if torch.compiler.is_exporting() else x
+
+
+class Unfit(nn.Module):
+    """Decides by its numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1 if x.sum().item() > 0 else x - 1
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    with pytest.raises(InputError, match="no export format 'onxn'; did you mean 'onnx'"):
+        export_network(small("perceptron"), (3, 8, 8), path, format="onxn")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is not there; make it first"):
+        export_network(small("perceptron"), (3, 8, 8), tmp_path / "no" / "net.onnx")
+    with pytest.raises(NeuropilError, match=r"would differ from the network by 1\.0e\+00"):
+        export_network(Wrong(), (4,), path, format="pt2")
+    with pytest.raises(NeuropilError, match=r"cannot be exported by torch\.export: "):
+        export_network(Unfit(), (4,), path, format="pt2")
+    with pytest.raises(InputError, match="which reads 32x32"):
+        export_network(small("lenet5"), (1, 8, 8), path, format="pt2")
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"install neuropil\[export\], or take format pt2"):
+        export_network(small("perceptron"), (3, 8, 8), tmp_path / "net.onnx")
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write_atomic", full)
+    with pytest.raises(NeuropilError, match="cannot be written: No space left on device"):
+        export_network(small("perceptron"), (3, 8, 8), path, format="pt2")
+    assert path.read_bytes() == b"old"
