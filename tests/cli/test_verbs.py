@@ -31,6 +31,15 @@ QUESTIONS = {
     "recipes": (["recipes"], {"recipes"}),
     "one recipe": (["recipes", "iris-perceptron"], {"name", "toml"}),
     "summary": (["summary", "lenet5", "num_classes=26"], {"model", "layers", "weights", "multiply_adds"}),
+    "export": (
+        ["export", "lenet5_modern", "num_classes=3", "--format", "pt2", "--to", "net.pt2"],
+        {"file", "format", "difference"},
+    ),
+    "export a run": (["export", PETS, "--format", "pt2"], {"file", "format", "difference"}),
+    "export a line": (
+        ["export", "Conv4 - ReLU - GAP - FC", "--format", "pt2", "--shape", "3x9x9", "--to", "line.pt2"],
+        {"file", "format", "difference"},
+    ),
     "data show": (["data", "show", "iris"], {"source", "kind", "parts", "classes", "notes", "skipped"}),
     "data show pictures": (["data", "show", "photos", "--sheet", "sheet.png"], {"sheet", "parts"}),
     "data show values": (["data", "show", "values.csv", "target=y"], {"targets", "parts"}),
@@ -61,6 +70,7 @@ def test_one_json_object_and_nothing_else(question: str, call: Call) -> None:
         ("recipes", "digits-lenet5"),
         ("one recipe", 'source = "iris"'),
         ("summary", "output"),
+        ("export", "net.pt2: batches of 1 and 3 differ from the network by at most"),
         ("data show", "virginica"),
         ("data show pictures", "sheet: sheet.png"),
         ("data show values", "read as values"),

@@ -102,6 +102,8 @@ def test_global_pooling_and_dense_layers_see_everything() -> None:
     assert list(fields_of(flat, (1, 10, 8)).values()) == [(3, 3), (4, 4), (4, 4), (10, 8), (10, 8)]
     adaptive = nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d((2, 3)))
     assert fields_of(adaptive, (1, 10, 11))["1"] == (6, 5)
+    for pool, field in ((nn.AdaptiveAvgPool1d(1), 20), (nn.AdaptiveMaxPool1d(1), 20), (nn.AdaptiveAvgPool1d(6), 5)):
+        assert fields_of(nn.Sequential(nn.Conv1d(1, 1, 3), pool), (1, 20))["1"] == (field,)
 
 
 def test_unequal_sides_and_one_axis() -> None:

@@ -9,15 +9,25 @@ import pytest
 from neuropil.models import MODELS
 
 FAST = (
-    "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet50", "resnet20", "alexnet", "vgg11_bn",
-    "se_resnet18", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v1", "shufflenet_v2",
-    "googlenet", "dpn68", "mobilenet_v3_small", "mnasnet_a1",
+    "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet20", "alexnet", "densenet121", "mobilenet_v1",
+    "shufflenet_v2", "mobilenet_v3_small",
 )  # fmt: skip
-"""One or two of each family; the others are slow tests."""
+SLOW = (
+    "resnet50", "resnet110", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
+    "mnasnet_a1",
+)  # fmt: skip
+"""With these, one or two of each family are fast or slow tests; the others are proofs."""
 
 DEEP_AND_NARROW = {"resnet101", "resnet152", "resnet110"}
 
-NAMES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in MODELS]
+
+def _mark(name: str) -> pytest.MarkDecorator | tuple[()]:
+    if name in FAST:
+        return ()
+    return pytest.mark.slow if name in SLOW else pytest.mark.proof
+
+
+NAMES = [pytest.param(name, marks=_mark(name)) for name in MODELS]
 
 
 def shape_of(name: str) -> tuple[int, ...]:

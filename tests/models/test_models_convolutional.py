@@ -183,6 +183,12 @@ def test_recomputing_keeps_less() -> None:
     assert spared < 0.5 * plain
 
 
+WITH_DROPOUT = (
+    "alexnet", "vgg11", "googlenet", "densenet121", "dpn68", "se_resnet18", "mobilenet_v1", "mobilenet_v2",
+    "mobilenet_v3_small", "mnasnet_small",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
@@ -190,6 +196,11 @@ def test_recomputing_keeps_less() -> None:
         ("densenet121", {"growth": 0}, "a growth of 0 maps a layer"),
         ("mobilenet_v1", {"width": 0.01}, "leaves no map of 32"),
         ("mobilenet_v2", {"width": 0.0}, "it is a factor above 0"),
+        ("shufflenet_v2", {"width": 0.7}, "was published in 0.5, 1.0, 1.5, 2.0"),
+        ("shufflenet_v1", {"groups": 5}, "option 'groups' must be"),
+        ("vgg11", {"hidden": 0}, "hidden layers of 0 units"),
+        ("googlenet", {"hidden": 0}, "hidden layers of 0 units"),
+        *((name, {"dropout": 1.5}, "a dropout rate of 1.5") for name in WITH_DROPOUT),
     ],
 )
 def test_what_makes_no_network_is_refused(name: str, options: dict[str, Any], sentence: str) -> None:
@@ -197,23 +208,31 @@ def test_what_makes_no_network_is_refused(name: str, options: dict[str, Any], se
         create_model(name, **options)
 
 
-@pytest.mark.parametrize(("name", "side"), [("alexnet", 38), ("vgg11", 31), ("densenet121", 28)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("alexnet", 38), ("vgg11", 31), ("densenet121", 28), ("googlenet", 30), ("se_resnet18", 2)]
+)
 def test_pictures_that_are_too_small_are_refused(name: str, side: int) -> None:
-    options = {"growth": 4} if name.startswith("dense") else {"hidden": 4}
+    options = {"growth": 4} if name.startswith("dense") else {} if name.startswith("se") else {"hidden": 4}
     with pytest.raises(InputError, match="window"):
         create_model(name, **options).eval()(torch.zeros(1, 3, side, side))
 
 
 @pytest.mark.parametrize(
     ("name", "sides"),
-    [("alexnet", (39, 200, 224, 256)), ("vgg11", (32, 100)), ("densenet121", (32, 50)), ("mobilenet_v2", (32, 75))],
+    [
+        ("alexnet", (39, 200, 224, 256)),
+        ("vgg11", (32, 100)),
+        ("densenet121", (32, 50)),
+        ("googlenet", (31, 90)),
+        ("mobilenet_v2", (32, 75)),
+    ],
 )
 def test_other_sizes_are_taken(name: str, sides: tuple[int, ...]) -> None:
     options = (
         {"growth": 4}
         if name.startswith("dense")
         else {"hidden": 4}
-        if name in ("alexnet", "vgg11")
+        if name in ("alexnet", "vgg11", "googlenet")
         else {"width": 0.25}
     )
     model = create_model(name, num_classes=3, **options).eval()

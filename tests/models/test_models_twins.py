@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from neuropil.models import create_model
 from neuropil.nn.contracts import WithAuxiliaries
+from neuropil.nn.dropout import Dropout
 from neuropil.transfer.keys import translated
 
 
@@ -61,6 +63,8 @@ def without_dropout(network: nn.Module) -> nn.Module:
     for layer in network.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
+        if isinstance(layer, Dropout):
+            layer.rate = 0.0
         if hasattr(layer, "drop_rate"):
             layer.drop_rate = 0.0  # timm's
     return network
@@ -76,7 +80,7 @@ def all_logits(outputs: Any) -> list[Tensor]:
 @pytest.mark.parametrize(
     "twin",
     [
-        pytest.param(twin, id=f"{twin.ours} {twin.options}", marks=() if twin.ours in FAST else pytest.mark.slow)
+        pytest.param(twin, id=f"{twin.ours} {twin.options}", marks=() if twin.ours in FAST else pytest.mark.proof)
         for twin in TWINS
     ],
 )
@@ -104,3 +108,25 @@ def test_outputs_are_theirs(twin: Twin) -> None:
         again, _ = translated(theirs.state_dict(), ours.state_dict())
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, again[name], rtol=1e-10, atol=1e-10)
+
+
+def test_densenets_files_have_older_names() -> None:
+    """`norm.1` where torchvision's module is `norm1`: it renames them on loading, and so do we."""
+    ours = create_model("densenet121", growth=4)
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)\.", r"\1.\2.", name.replace("layers.", "features.", 1)): value
+        for name, value in ours.state_dict().items()
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    assert set(translated(old, ours.state_dict())[0]) == set(ours.state_dict())
+
+
+def test_torchvisions_mnasnet_is_b1() -> None:
+    shim = pytest.importorskip("oracle_shim")
+    theirs, ours = without_dropout(shim.torchvision.models.mnasnet1_0()).eval(), create_model("mnasnet_b1").eval()
+    weights, table = translated(theirs.state_dict(), ours.state_dict())
+    assert table.name == "torchvision's MnasNet"
+    ours.load_state_dict(weights)
+    x = torch.randn(2, 3, 40, 40)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.small_networks import NAMES, options_of, shape_of
+from models.small_networks import options_of, shape_of
 from neuropil.errors import InputError, MissingExtraError, NeuropilError
-from neuropil.models import create_model
+from neuropil.models import MODELS, create_model
 from neuropil.transfer import exporting
 from neuropil.transfer.exporting import export_network
 
@@ -34,8 +34,12 @@ def run_onnx(path: Path, x: Tensor) -> Tensor:
     return torch.as_tensor(session.run(None, {"input": x.numpy()})[0])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [one.values[0] for one in NAMES])
+SHOWN = ("line", "lenet5", "resnet20", "googlenet", "densenet121", "shufflenet_v2", "mobilenet_v3_small")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SHOWN else pytest.mark.proof) for name in MODELS]
+)
 @pytest.mark.parametrize("kind", ["onnx", "pt2"])
 def test_every_network_is_exported(name: str, kind: Any, tmp_path: Path) -> None:
     if kind == "onnx":

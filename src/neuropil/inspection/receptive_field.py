@@ -124,12 +124,13 @@ def _after(name: str, args: tuple[Any, ...], field: Field, result: Tensor) -> Fi
         dilation = _for_each(args[4], axes) if name.startswith("max_pool") and len(args) > 4 else (1,) * axes
         spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         return field.through(spans, strides, result.shape[-axes:])
-    if name.startswith(("adaptive", "_adaptive")) and maps:
+    if name.startswith(("adaptive", "_adaptive")):
         return _adaptive(field, result)
     if name in WHOLE_AXES:
         axes_gone = args[1] if len(args) > 1 and args[1] else range(args[0].ndim)
         dims = [axes_gone] if isinstance(axes_gone, int) else axes_gone
-        return field.whole([d % args[0].ndim - 2 for d in dims if d % args[0].ndim >= 2 and args[0].ndim == axes + 2])
+        ndim = args[0].ndim
+        return field.whole([d % ndim - (ndim - axes) for d in dims if d % ndim >= ndim - axes and ndim >= axes + 2])
     if name in WHOLE_MAPS:
         return field.whole(range(axes))
     return replace(field, length=tuple(result.shape[2:])) if maps else field
@@ -152,7 +153,7 @@ def _convolved(args: tuple[Any, ...], field: Field, result: Tensor) -> Field:
 
 def _adaptive(field: Field, result: Tensor) -> Field:
     """Windows of unequal sizes; the largest one counts."""
-    lengths = tuple(result.shape[2:])
+    lengths = tuple(result.shape[-len(field.size) :])
     spans = [
         max(math.ceil((i + 1) * n / out) - i * n // out for i in range(out))
         for n, out in zip(field.length, lengths, strict=True)

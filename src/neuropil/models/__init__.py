@@ -96,7 +96,7 @@ def model_options(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str,
         >>> model_options("Conv - Pool - FC", {})
         ('line', {'line': 'Conv - Pool - FC'})
     """
-    if name not in MODELS and is_line(name):
+    if isinstance(name, str) and name not in MODELS and is_line(name):
         read_line(name)
         return "line", {**options, "line": name}
     return name, dict(options)

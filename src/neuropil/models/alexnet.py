@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.normalization import LocalResponseNormalization
@@ -80,7 +81,7 @@ class AlexNet(Staged):
             ReLUs begin with values above 0.
 
     Raises:
-        InputError: an unknown form, or pictures that are too small.
+        InputError: an unknown form, no hidden unit, a dropout outside [0, 1), or pictures that are too small.
 
     Differs:
         The paper halves the activations at inference; here those of training are doubled (see `Dropout`), which is the
@@ -106,6 +107,8 @@ class AlexNet(Staged):
         if form not in get_args(AlexNetForm):
             raise InputError(f"AlexNet has no form {form!r}; {nearest(form, get_args(AlexNetForm))}")
         self.usual_side = 224 if form == "torchvision" else 227
+        if hidden < 1:
+            raise InputError(f"hidden layers of {hidden} units were asked for; give at least 1")
         self.initialization, self.hidden = initialization, hidden
         layers: list[nn.Module] = []
         ends, widths, channels = [], [], in_channels
@@ -127,12 +130,12 @@ class AlexNet(Staged):
                 widths.append(channels)
         self.layers, self.stage_ends = nn.Sequential(*layers), tuple(ends)
         self.widths = tuple(widths)
-        before, behind = ([nn.Dropout(dropout)], []) if form == "torchvision" else ([], [nn.Dropout(dropout)])
+        before, behind = ([todays_dropout(dropout)], []) if form == "torchvision" else ([], [todays_dropout(dropout)])
         self.classifier = nn.Sequential(
             *before,
             nn.Linear(channels * SIDE**2, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            todays_dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
             *behind,

@@ -5,7 +5,8 @@ for 161 their released code; Pleiss et al. 2017, "Memory-efficient implementatio
 New against ResNet: outputs are joined, not added, so that each layer adds few maps (k, the growth rate) of its own;
 each works as BN - ReLU - convolution.
 
-Where we deviate: nothing but the names, which are torchvision's (`layers` for its `features`).
+Where we deviate: dropout, where it is asked for, stands behind each layer's 3x3 convolution as in torchvision, not
+behind every convolution; names are torchvision's (`layers` for its `features`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.pooling import AveragePooling, MaxPooling
@@ -61,7 +63,7 @@ class DenseLayer(nn.Module):
         self.conv1 = Convolution2d(in_channels, BOTTLENECK * growth, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(BOTTLENECK * growth)
         self.conv2 = Convolution2d(BOTTLENECK * growth, growth, 3, padding="same", bias=False)
-        self.dropout, self.recompute = dropout, recompute
+        self.dropout, self.recompute = todays_dropout(dropout), recompute
 
     def bottleneck(self, *maps: Tensor) -> Tensor:
         """The 1x1 convolution of all maps so far: what is computed again where memory is short."""
@@ -75,7 +77,8 @@ class DenseLayer(nn.Module):
         else:
             x = self.bottleneck(*maps)
         x = self.conv2(F.relu(self.norm2(x), inplace=True))
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+        new: Tensor = self.dropout(x)
+        return new
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """Around the first run, and around the second: there the moving averages have seen the batch already."""

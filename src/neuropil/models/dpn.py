@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d, PointwiseConvolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.pooling import MaxPooling
 from neuropil.nn.staged import Staged
@@ -149,7 +150,7 @@ class DPN(Staged):
         )
         ends[-1] = len(layers)
         self.layers, self.stage_ends, self.widths = nn.Sequential(layers), tuple(ends), tuple(widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = todays_dropout(dropout)
         initialize(self, initialization)
         self.reset_classifier(num_classes)
 

@@ -8,8 +8,9 @@ training so that gradients reach the lower layers.
 
 Where we deviate: constants of the normalization and the rounding of poolings, which the paper leaves open, are Caffe's.
 `form="torchvision"` is the graph of public weights: batch normalization in place of biases and local response
-normalization, and 3x3 where the paper has 5x5. Auxiliary classifiers average to 4x4 maps, as the paper's window of 5x5
-every 3 places does at its size.
+normalization, and 3x3 where the paper has 5x5; torchvision's own weights were trained on pictures normalized by mean
+0.5 and deviation 0.5. Auxiliary classifiers average to 4x4 maps as torchvision's do, at any size; the paper's windows
+of 5x5 every 3 places give as many at its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from neuropil.errors import InputError
 from neuropil.nn.contracts import WithAuxiliaries
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.normalization import LocalResponseNormalization
@@ -109,7 +111,7 @@ class AuxiliaryHead(nn.Module):
         super().__init__()
         self.conv = make_layer(form, in_channels, 128, 1)
         self.fc1 = nn.Linear(128 * SIDE**2, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = todays_dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Average to 4x4, mix, classify."""
@@ -122,11 +124,11 @@ class GoogLeNet(Staged):
     """Three convolutions, nine inception modules, mean over the picture, one linear layer.
 
     Shape:
-        `[N, in_channels, H, W]`, 15 pixels a side or more -> `[N, num_classes]`; while training with auxiliary
-        classifiers a `WithAuxiliaries`. Published for 224x224.
+        `[N, in_channels, H, W]`, 31 pixels a side or more (15 with `torchvision`) -> `[N, num_classes]`; while
+        training with auxiliary classifiers a `WithAuxiliaries`. Published for 224x224.
 
     Args:
-        num_classes: outputs; 0 leaves the last layer and the auxiliary classifiers out.
+        num_classes: outputs; 0 leaves the last layer out, and the auxiliary classifiers at rest.
         in_channels: 3 for colour pictures.
         form: `paper`, or `torchvision`, the graph of public weights.
         auxiliary: whether there are auxiliary classifiers; they change nothing outside training.
@@ -135,7 +137,7 @@ class GoogLeNet(Staged):
         initialization: how the weights start.
 
     Raises:
-        InputError: an unknown form.
+        InputError: an unknown form, no hidden unit, a dropout outside [0, 1), or pictures that are too small.
 
     Example:
         >>> sum(p.numel() for p in GoogLeNet(auxiliary=False).parameters())
@@ -158,6 +160,8 @@ class GoogLeNet(Staged):
         super().__init__()
         if form not in get_args(GoogLeNetForm):
             raise InputError(f"GoogLeNet has no form {form!r}; {nearest(form, get_args(GoogLeNetForm))}")
+        if hidden < 1:
+            raise InputError(f"hidden layers of {hidden} units were asked for; give at least 1")
         self.initialization, self.hidden = initialization, hidden
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["conv1"] = make_layer(form, in_channels, 64, 7, 2)  # half the height and width
@@ -181,7 +185,7 @@ class GoogLeNet(Staged):
         self.auxiliary = auxiliary and num_classes != 0
         if auxiliary:
             self.aux1, self.aux2 = (AuxiliaryHead(form, maps, hidden, 0.7) for maps in (512, 528))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = todays_dropout(dropout)
         initialize(self, initialization)
         self.fc: nn.Module
         self.reset_classifier(num_classes)

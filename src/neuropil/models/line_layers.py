@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import zip_longest
@@ -18,7 +19,7 @@ from neuropil.errors import InputError
 from neuropil.models.line_grammar import ACTIVATION_NAMES, KINDS, Layer, point_at
 from neuropil.nn.activation import make_activation
 from neuropil.nn.convolution import Convolution1d, Convolution2d, check_groups
-from neuropil.nn.dropout import Dropout, SpatialDropout
+from neuropil.nn.dropout import SpatialDropout, todays_dropout
 from neuropil.nn.normalization import BatchNormalization, LocalResponseNormalization
 from neuropil.nn.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling, TrainableSubsampling
 from neuropil.nn.separable import (
@@ -38,6 +39,9 @@ Shape = tuple[int, ...]
 MOST_VALUES = 2**31
 """Weights of a network, or values that one sample makes in one layer: 8 GiB of either."""
 TOO_LARGE = f"with it, the network has more than {MOST_VALUES:,} weights, or values in one layer; give smaller sizes"
+
+UNCOUNTABLE = re.compile("overflow|invalid .*size|too large|numel|out of range|exceed", re.IGNORECASE)
+"""What torch says where it cannot even count the values."""
 
 CONVOLUTIONS: dict[str, tuple[Callable[..., nn.Module] | None, Callable[..., nn.Module]]] = {
     "Conv": (Convolution1d, Convolution2d),
@@ -67,14 +71,13 @@ ON_MAPS: dict[str, Callable[[Any, int], nn.Module]] = {
 ON_ANYTHING: dict[str, Callable[[Any, int], nn.Module]] = {
     "Norm": lambda size, channels: LocalResponseNormalization(size),
     "BN": lambda _, channels: BatchNormalization(channels),
-    "GN": lambda groups, channels: _group_normalization(groups, channels),
-    "Drop": lambda rate, channels: Dropout(rate),
+    "Drop": lambda rate, channels: todays_dropout(rate),
     "Flatten": lambda _, channels: nn.Flatten(1),
 }
 """The layers that read maps or rows of numbers alike."""
 
-OVERWRITTEN = ("FC", "BN", *CONVOLUTIONS)
-"""Layers whose output a ReLU behind them may overwrite: nothing else reads it."""
+OVERWRITTEN = ("FC", "BN", *(kind for kind in CONVOLUTIONS if kind != "SepConv"))
+"""Layers whose output a ReLU behind them may overwrite: nothing else reads it. SepConv ends in a ReLU of its own."""
 
 ENDS_A_STAGE = (*POOLINGS, "Subsample")
 NEVER_BELOW_ZERO = ("ReLU", "ReLU6", "Sigmoid", "HardSigmoid", "SepConv")
@@ -119,8 +122,9 @@ def _measure(layer: Layer, shape: Shape) -> tuple[Shape, int]:
         with torch.device("meta"), torch.no_grad():
             module, x = _build(layer, shape, biased=True).eval(), torch.empty(1, *shape)
             y = module(x.flatten(1) if layer.kind == "FC" else x)
-    except (RuntimeError, OverflowError) as error:  # torch cannot even count so many values
-        raise InputError(TOO_LARGE) from error
+    except (RuntimeError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(TOO_LARGE if UNCOUNTABLE.search(reason) else f"torch refuses it: {reason}") from error
     return tuple(y.shape[1:]), sum(p.numel() for p in module.parameters())
 
 
@@ -153,6 +157,8 @@ def _build(layer: Layer, shape: Shape, *, biased: bool) -> nn.Module:
         if not isinstance(layer.number, int) or layer.number < 1:
             raise InputError(f"a layer of {layer.number} units was asked for; give at least 1")
         return nn.Linear(math.prod(shape), layer.number, bias=biased)
+    if kind == "GN":
+        return _group_normalization(int(layer.number), shape)  # type: ignore[arg-type]
     if kind in ON_ANYTHING:
         return ON_ANYTHING[kind](layer.number, channels)
     if len(shape) == 1:
@@ -182,9 +188,11 @@ def _convolution(layer: Layer, shape: Shape, biased: bool) -> nn.Module:
     return layer_class(channels, maps, layer.kernel, **options)
 
 
-def _group_normalization(groups: int, channels: int) -> nn.GroupNorm:
-    check_groups(channels, channels, groups)
-    return nn.GroupNorm(groups, channels)
+def _group_normalization(groups: int, shape: Shape) -> nn.GroupNorm:
+    check_groups(shape[0], shape[0], groups)
+    if math.prod(shape) == groups:
+        raise InputError(f"{groups} groups of one value each would all become 0; take fewer groups")
+    return nn.GroupNorm(groups, shape[0])
 
 
 def shape_in_words(shape: Shape) -> str:

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neuropil.errors import InputError
-from neuropil.models.mobilenet_v2 import whole_eights
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
-from neuropil.nn.staged import Staged
+from neuropil.nn.staged import Staged, whole_eights
 
 __all__ = ["MnasNet", "MnasNetA1", "MnasNetB1", "MnasNetSmall"]
 
@@ -180,7 +180,7 @@ class MnasNet(Staged):
         layers["bn2"], layers["relu2"] = nn.BatchNorm2d(LAST), nn.ReLU(inplace=True)
         self.layers = nn.Sequential(layers)
         self.stage_ends, self.widths = (*ends, len(layers)), (*widths, LAST)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = todays_dropout(dropout)
         initialize(self, initialization)
         self.classifier = linear_head(LAST, num_classes, initialization)
 

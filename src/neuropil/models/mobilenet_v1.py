@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.separable import DepthwiseSeparableConvolution2d
@@ -95,7 +96,7 @@ class MobileNetV1(Staged):
             ends.append(len(layers))
             widths.append(channels)
         self.layers, self.stage_ends, self.widths = nn.Sequential(*layers), tuple(ends), tuple(widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = todays_dropout(dropout)
         initialize(self, initialization)
         self.classifier = linear_head(channels, num_classes, initialization)
 

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
-from neuropil.nn.staged import Staged
+from neuropil.nn.staged import Staged, whole_eights
 
 __all__ = ["InvertedResidual", "MobileNetV2"]
 
@@ -42,17 +43,6 @@ PLAN = (
 """By stages of one resolution; before them 32 maps of 3x3 at stride 2, behind them 1280 of 1x1."""
 
 STEM, LAST = 32, 1280
-
-
-def whole_eights(maps: float) -> int:
-    """The nearest multiple of 8 that is not more than a tenth below.
-
-    Example:
-        >>> [whole_eights(maps) for maps in (3, 11.9, 12, 22.4)]
-        [8, 16, 16, 24]
-    """
-    nearest = max(8, int(maps + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * maps else nearest
 
 
 def make_layer(in_channels: int, maps: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -140,7 +130,7 @@ class MobileNetV2(Staged):
         ends[-1] = len(layers)
         self.layers, self.stage_ends, self.widths = nn.Sequential(*layers), tuple(ends), tuple(widths)
         initialize(self, initialization)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), linear_head(widths[-1], num_classes, initialization))
+        self.classifier = nn.Sequential(todays_dropout(dropout), linear_head(widths[-1], num_classes, initialization))
 
     def head(self, x: Tensor) -> Tensor:
         """`[N, channels, h, w]` -> `[N, num_classes]`."""

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neuropil.errors import InputError
-from neuropil.models.mobilenet_v2 import whole_eights
 from neuropil.nn.activation import HardSigmoid
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
-from neuropil.nn.staged import Staged
+from neuropil.nn.staged import Staged, whole_eights
 
 __all__ = ["MobileNetV3", "MobileNetV3Large", "MobileNetV3Small"]
 
@@ -169,7 +169,7 @@ class MobileNetV3(Staged):
         self.stage_ends, self.widths = (*ends, len(layers)), (*widths, 6 * channels)
         self.hidden = whole_eights(LAST[self.size] * width)
         self.classifier = nn.Sequential(
-            nn.Linear(6 * channels, self.hidden), nn.Hardswish(inplace=True), nn.Dropout(dropout)
+            nn.Linear(6 * channels, self.hidden), nn.Hardswish(inplace=True), todays_dropout(dropout)
         )
         initialize(self, initialization)
         self.classifier.append(linear_head(self.hidden, num_classes, initialization))

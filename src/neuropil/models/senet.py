@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.pooling import MaxPooling
@@ -156,7 +157,7 @@ class SENet(Staged):
     """Stem, pooling, four stages of blocks, mean over the picture, one linear layer.
 
     Shape:
-        `[N, in_channels, H, W]`, any size -> `[N, num_classes]`. Published for 224x224.
+        `[N, in_channels, H, W]`, 3 pixels a side or more -> `[N, num_classes]`. Published for 224x224.
 
     Args:
         num_classes: outputs; 0 leaves the last layer out.
@@ -199,7 +200,7 @@ class SENet(Staged):
             layers[f"layer{number + 1}"] = nn.Sequential(*blocks)
             widths.append(channels)
         self.layers, self.stage_ends, self.widths = nn.Sequential(layers), (3, 4, 5, 6), tuple(widths)
-        self.dropout = nn.Dropout(self.published_dropout if dropout is None else dropout)
+        self.dropout = todays_dropout(self.published_dropout if dropout is None else dropout)
         initialize(self, initialization)
         self.last_linear = linear_head(channels, num_classes, initialization)
 

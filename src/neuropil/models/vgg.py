@@ -15,7 +15,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
+from neuropil.nn.dropout import todays_dropout
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
 from neuropil.nn.pooling import MaxPooling
@@ -50,7 +52,7 @@ class VGG(Staged):
             shallower network.
 
     Raises:
-        InputError: pictures that are too small.
+        InputError: no hidden unit, a dropout outside [0, 1), or pictures that are too small.
     """
 
     usual_side: ClassVar[int] = 224
@@ -67,6 +69,8 @@ class VGG(Staged):
         initialization: InitializationName = "uniform",
     ) -> None:
         super().__init__()
+        if hidden < 1:
+            raise InputError(f"hidden layers of {hidden} units were asked for; give at least 1")
         self.initialization, self.hidden = initialization, hidden
         layers: list[nn.Module] = []
         ends, channels = [], in_channels
@@ -84,10 +88,10 @@ class VGG(Staged):
         self.classifier = nn.Sequential(
             nn.Linear(channels * SIDE**2, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            todays_dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            todays_dropout(dropout),
         )
         initialize(self, initialization)
         self.classifier.append(linear_head(hidden, num_classes, initialization))

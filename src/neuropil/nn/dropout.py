@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 
-__all__ = ["Dropout", "DropoutForm", "DropoutPer", "SpatialDropout"]
+__all__ = ["Dropout", "DropoutForm", "DropoutPer", "SpatialDropout", "todays_dropout"]
 
 DropoutForm = Literal["chapter", "srivastava", "inverted"]
 DropoutPer = Literal["batch", "sample", "epoch"]
@@ -99,6 +99,19 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """The settings, for `print(model)`."""
         return f"{self.rate}, form={self.form!r}, per={self.per!r}"
+
+
+def todays_dropout(rate: float) -> Dropout:
+    """Dropout as networks since about 2015 have it: each sample's own nodes, scaled up while training.
+
+    Raises:
+        InputError: a rate outside [0, 1).
+
+    Example:
+        >>> todays_dropout(0.5)
+        Dropout(0.5, form='inverted', per='sample')
+    """
+    return Dropout(rate, "inverted", per="sample")
 
 
 class SpatialDropout(Dropout):

@@ -205,7 +205,7 @@ class TrainableSubsampling(nn.Module):
         bias: where every bias starts.
 
     Raises:
-        InputError: another number of maps, or maps smaller than a block.
+        InputError: no map, a block without a side; on call, another number of maps, or maps smaller than a block.
 
     Differs:
         The paper draws the coefficients from U(+-2.4 / size^2).
@@ -218,6 +218,8 @@ class TrainableSubsampling(nn.Module):
 
     def __init__(self, channels: int, size: int = 2, *, coefficient: float | None = None, bias: float = 0.0) -> None:
         super().__init__()
+        if min(size, channels) < 1:
+            raise InputError(f"subsampling of {channels} maps by blocks of side {size} was asked for; give at least 1")
         self.size = size
         self.weight = nn.Parameter(torch.full((channels,), 1 / size**2 if coefficient is None else coefficient))
         self.bias = nn.Parameter(torch.full((channels,), bias))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from neuropil.errors import InputError
 from neuropil.nn.activation import ActivationName, make_activation
 from neuropil.nn.convolution import Convolution1d, Convolution2d, PointwiseConvolution1d, PointwiseConvolution2d
-from neuropil.nn.padding import Padding
+from neuropil.nn.padding import Padding, per_axis
 
 __all__ = [
     "DepthwiseSeparableConvolution1d",
@@ -174,7 +174,7 @@ class SpatiallySeparableConvolution2d(nn.Sequential):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        (rows, columns), (down, right) = _pair(kernel_size), _pair(stride)
+        (rows, columns), (down, right) = per_axis(kernel_size, 2, "kernel"), per_axis(stride, 2, "stride")
         above, beside = _by_axis(padding)
         super().__init__(
             OrderedDict(
@@ -297,13 +297,12 @@ def separate(kernel: Tensor, tolerance: float = 1e-5) -> Separated:
     return Separated(left[..., :, :1] * root, right[..., :1, :] * root, residual)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
-
-
 def _by_axis(padding: Padding) -> tuple[Padding, Padding]:
     """The padding of the columns' convolution and that of the rows'."""
     if isinstance(padding, str):
         return padding, padding
-    above, beside = (padding, padding) if isinstance(padding, int) else padding
+    values = (padding, padding) if isinstance(padding, int) else tuple(padding)
+    if len(values) != 2:
+        raise InputError(f"padding {padding} was given; give a number, or one for each of two axes")
+    above, beside = values
     return (above, 0), (0, beside)

@@ -1,4 +1,4 @@
-"""What networks of one row of layers share: stages, and what each of them gives."""
+"""What networks of one row of layers share: stages, what each of them gives, and rounded widths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-__all__ = ["Staged"]
+__all__ = ["Staged", "whole_eights"]
 
 
 class Staged(nn.Module, ABC):
@@ -44,3 +44,14 @@ class Staged(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[N, num_classes]`."""
         return self.head(self.layers(x))
+
+
+def whole_eights(maps: float) -> int:
+    """The nearest multiple of 8 that is not more than a tenth below: how networks for phones round their maps.
+
+    Example:
+        >>> [whole_eights(maps) for maps in (3, 11.9, 12, 22.4)]
+        [8, 16, 16, 24]
+    """
+    nearest = max(8, int(maps + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * maps else nearest

@@ -57,6 +57,22 @@ class _TransposedConvolution(_ConvTransposeNd):
     def forward(self, x: Tensor) -> Tensor:
         """Spread every input over a window of the output, add up, cut."""
         check_input(x, self.in_channels, self.weight.shape, self.kernel_size, None)
+        lengths = [
+            (n - 1) * step + span + extra - sum(cut)
+            for n, step, span, extra, cut in zip(
+                x.shape[x.ndim - self.axes :],
+                self.stride,
+                reach(self.kernel_size, self.dilation),
+                self.output_padding,
+                self.cuts,
+                strict=True,
+            )
+        ]
+        if min(lengths) < 1:
+            raise InputError(
+                f"of an input of shape {list(x.shape)}, padding {self.cuts} leaves an output of {lengths}; "
+                "give a larger input or less padding"
+            )
         y = self.convolve(
             x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
         )

@@ -39,6 +39,29 @@ KEY_TABLES = (
         "timm's MnasNet",
         ((r"^blocks\.(\d)\.", r"layers.blocks\1."), (r"^(conv_stem|bn1|conv_head|bn2)\.", r"layers.\1.")),
     ),
+    KeyTable(
+        "torchvision's DenseNet as its files name it",
+        ((r"^features\.", "layers."), (r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.")),
+    ),
+    KeyTable(
+        "torchvision's MnasNet",
+        (
+            (r"^layers\.0\.", "layers.conv_stem."),
+            (r"^layers\.1\.", "layers.bn1."),
+            (r"^layers\.3\.", "layers.blocks0.0.conv_dw."),
+            (r"^layers\.4\.", "layers.blocks0.0.bn1."),
+            (r"^layers\.6\.", "layers.blocks0.0.conv_pw."),
+            (r"^layers\.7\.", "layers.blocks0.0.bn2."),
+            *(
+                (rf"^layers\.{stage + 7}\.(\d+)\.layers\.{place}\.", rf"layers.blocks{stage}.\1.{ours}.")
+                for stage in range(1, 7)
+                for place, ours in ((0, "conv_pw"), (1, "bn1"), (3, "conv_dw"), (4, "bn2"), (6, "conv_pwl"), (7, "bn3"))
+            ),
+            (r"^layers\.14\.", "layers.conv_head."),
+            (r"^layers\.15\.", "layers.bn2."),
+            (r"^classifier\.1\.", "classifier."),
+        ),
+    ),
     KeyTable("torchvision's AlexNet, VGG, DenseNet, MobileNetV2 and V3; timm's DPN", ((r"^features\.", "layers."),)),
     KeyTable(
         "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
