@@ -12,15 +12,15 @@ from benchmarks.intervals import summarize_pairs
 from benchmarks.machine import ceilings, describe_machine
 from benchmarks.pairing import Session
 from benchmarks.records import Topic
-from benchmarks.tables import describe_topic, read_results, table, write_pages, write_result
+from benchmarks.tables import describe_topic, merge_duels, read_results, table, write_pages, write_result
 from benchmarks.topics import TOPICS, topic
 
 README = Path(__file__).parents[1] / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
 
 
-def run_topic(chosen: Topic, pairs: int | None) -> dict[str, Any] | None:
-    """Run one topic; `None` where it cannot run here."""
+def run_topic(chosen: Topic, pairs: int | None, again: str | None = None) -> dict[str, Any] | None:
+    """Run one topic, or its comparisons with one peer; `None` where it cannot run here."""
     if (reason := chosen.missing()) is not None:
         print(f"{chosen.name} is left out: {reason}", file=sys.stderr)
         return None
@@ -29,6 +29,8 @@ def run_topic(chosen: Topic, pairs: int | None) -> dict[str, Any] | None:
     session = Session(lambda line: print(line, file=sys.stderr, flush=True))
     duels = []
     for duel in chosen.duels:
+        if again is not None and duel.peer != again:
+            continue
         print(f"{chosen.name}: {duel.ours} beside {duel.peer}", file=sys.stderr, flush=True)
         found = session.duel(chosen.name, duel, pairs)
         duels.append((duel, found, [summarize_pairs(row, found) for row in duel.rows]))
@@ -43,16 +45,21 @@ def main() -> None:
     parser.add_argument(
         "--readme", action="store_true", help="run nothing: write kept results into README.md and docs/benchmarks.md"
     )
+    parser.add_argument("--again", metavar="PEER", help="measure one peer of a topic again, in place of its kept rows")
     words = parser.parse_args()
+    if words.again is not None and (
+        words.only is None or words.again not in {duel.peer for duel in topic(words.only).duels}
+    ):
+        parser.error(f"--again {words.again}: name a topic and one of its peers")
     if words.pairs is not None and words.pairs < 1:
         parser.error(f"--pairs is {words.pairs}; give 1 or more")
     if words.readme:
         write_pages(README, PAGE, read_results(TOPICS))
         return
     for name in [words.only] if words.only else TOPICS:
-        description = run_topic(topic(name), words.pairs)
+        description = run_topic(topic(name), words.pairs, words.again)
         if description is not None:
-            write_result(description)
+            write_result(description if words.again is None else merge_duels(read_results([name])[0], description))
             print(table(description), flush=True)
 
 

@@ -11,7 +11,16 @@ from typing import Any
 
 from benchmarks.records import Duel, Pair, Result, Topic
 
-__all__ = ["RESULTS", "describe_topic", "read_results", "rewrite_readme", "table", "write_pages", "write_result"]
+__all__ = [
+    "RESULTS",
+    "describe_topic",
+    "merge_duels",
+    "read_results",
+    "rewrite_readme",
+    "table",
+    "write_pages",
+    "write_result",
+]
 
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
@@ -40,6 +49,20 @@ def describe_topic(
             for duel, pairs, results in duels
         ],
     }
+
+
+def merge_duels(kept: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept description with the duels that were measured again in their old places.
+
+    Raises:
+        ValueError: the runs were on unlike machines, whose rows must not stand in one table.
+    """
+    for what in ("processor", "threads", "versions"):
+        if kept["machine"][what] != measured["machine"][what]:
+            raise ValueError(f"the kept table has another {what}; measure the whole topic again")
+    new = {(duel["ours"], duel["peer"]): duel for duel in measured["duels"]}
+    duels = [new.get((duel["ours"], duel["peer"]), duel) for duel in kept["duels"]]
+    return {**kept, "machine": measured["machine"], "duels": duels}
 
 
 def _plain(result: Result) -> dict[str, Any]:

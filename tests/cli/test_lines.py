@@ -55,6 +55,16 @@ def test_mistakes_are_pointed_at(words: list[str], sentence: str, line: str, car
     assert sorted(Path().glob("runs/*/*")) == before, "nothing is left behind"
 
 
+def test_a_softmax_over_values_is_refused(call: Call) -> None:
+    answer = call("train", "model=FC8 - ReLU - FC - SM", "data=diabetes", "epochs=1")
+    assert answer.status == 2 and "these data's targets are values; leave SM out" in answer.err
+
+
+def test_a_title_does_not_speak_of_another_network(call: Call) -> None:
+    run = json.loads(call("train", "iris-perceptron", "model=FC8 - ReLU - FC", "epochs=1", "--json").out)["run"]
+    assert 'title = ""' in (Path(run) / "recipe.toml").read_text(encoding="utf-8")
+
+
 def test_options_of_a_line(call: Call) -> None:
     answer = call("train", "model=Conv - FC", "model.lines=3", "data=digits")
     assert answer.status == 2 and "model 'line' has no option 'lines'; did you mean 'line'" in answer.err

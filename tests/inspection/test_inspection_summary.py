@@ -131,3 +131,14 @@ def test_first_filters_are_a_copy() -> None:
     assert model.conv1.weight.any()  # type: ignore[union-attr,operator]
     np.testing.assert_array_equal(first_filters(create_model("lenet5")).shape, (6, 1, 5, 5))  # type: ignore[union-attr]
     assert first_filters(create_model("perceptron", in_features=4)) is None
+
+
+def test_what_is_not_called_has_a_row_of_its_own() -> None:
+    from neuropil.drawing.layers import layer_rows
+
+    with torch.device("meta"):
+        found = summarize(create_model("googlenet"), (3, 64, 64))
+    rows = layer_rows(found)
+    assert rows[-2][0] == "not called" and sum(row[4] for row in rows[:-1]) == rows[-1][4] == 13_378_280  # type: ignore[misc]
+    line = layer_rows(summarize(create_model("Conv4 - ReLU"), (1, 32, 32)))
+    assert [row[0] for row in line] == ["stages.0.conv1", "stages.0.relu1", "total"], "empty containers have no row"

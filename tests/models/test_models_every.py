@@ -170,3 +170,16 @@ def test_the_catalogue_costs_nothing_to_import() -> None:
     rooms = "models, nn, transfer, inspection, formulas"
     code = f"from neuropil import {rooms}; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mobilenet_v3_small", {"width": 1e9}),
+        ("mobilenet_v2", {"width": float("inf")}),
+        ("resnet50", {"num_classes": 99_999_999_999}),
+    ],
+)
+def test_networks_that_memory_cannot_hold_are_refused(name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"no '{name}' can be built with these options: .*; give smaller sizes"):
+        create_model(name, **options)

@@ -137,6 +137,7 @@ def test_without_an_fc_other_sizes_are_taken_and_with_one_refused() -> None:
         ("Conv7g3", "3 groups do not divide 1 input and 7 output channels", "Conv7g3"),
         ("Conv7 - GN3", "3 groups do not divide 7", "GN3"),
         ("Conv0", "give at least 1", "Conv0"),
+        ("Conv6@3s0 - FC", "stride 0 was given; give 2 whole numbers of at least 1", "Conv6@3s0"),
         ("FC0", "a layer of 0 units was asked for", "FC0"),
         ("Conv@3x3x3", "kernel (3, 3, 3) was given; give 2 whole numbers", "Conv@3x3x3"),
         ("Conv@4p=same", "padding 'same' puts as much before as after", "Conv@4p=same"),

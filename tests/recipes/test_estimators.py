@@ -146,3 +146,9 @@ def test_what_cannot_be_predicted(fitted: Classifier) -> None:
     with pytest.raises(InputError, match="row 2, column 1"):
         fitted.predict(hole())
     assert fitted.predict(X[:0]).shape == (0,)
+
+
+def test_a_line_of_layers_is_a_model() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = Classifier("FC16 - ReLU - FC(SM)", epochs=30, lr=0.02, seed=0).fit(X, y)
+    assert model.score(X, y) > 0.9

@@ -17,6 +17,7 @@ from torch.utils.data import TensorDataset
 import neuropil
 from neuropil.errors import InputError
 from neuropil.files import sha256_of
+from neuropil.recipes.in_memory import splits_of
 from neuropil.recipes.run import Run
 
 X, y = load_iris(return_X_y=True)
@@ -194,3 +195,30 @@ def test_importing_loads_neither_torch_nor_numpy(module: str) -> None:
     code = f"import {module}, sys; print(*sorted({{'torch', 'numpy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_training_without_a_recipe(tmp_path: Path) -> None:
+    run = neuropil.train(model="FC8 - ReLU - FC(SM)", data=(X, y), epochs=1, runs=tmp_path, progress=False)
+    assert run.folder.path.name == "line-1" and run.recipe.title == ""
+    model = {"name": "perceptron", "hidden": [4]}
+    named = neuropil.train(model=model, data=(X, y), epochs=1, runs=tmp_path, progress=False)
+    assert named.folder.path.name == "perceptron-1"
+    with pytest.raises(InputError, match="the recipe names no network"):
+        neuropil.train(data=(X, y), runs=tmp_path, progress=False)
+
+
+def test_a_last_batch_of_one_picture_is_told_in_words(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (26, 3, 32, 32), dtype=np.uint8)
+    labels = np.arange(26) % 2
+    size = len(splits_of((pictures, labels)).train) - 1
+    with pytest.raises(InputError, match=r"a batch of 1 leaves batch normalization one value a channel, .*drop_last"):
+        neuropil.train(
+            model={"name": "resnet18", "width": 4}, data=(pictures, labels), batch_size=size, epochs=1,
+            runs=tmp_path, progress=False, speed={"mode": "plain"},
+        )  # fmt: skip
+
+
+def test_pictures_that_a_network_cannot_read_are_told_before_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'alexnet' needs pictures of 39 pixels a side or more, but these are 8x8"):
+        neuropil.train(model={"name": "alexnet", "hidden": 4}, data="digits", runs=tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())

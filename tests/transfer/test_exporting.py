@@ -112,9 +112,25 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
         export_network(Wrong(), (4,), path, format="pt2")
     with pytest.raises(NeuropilError, match=r"cannot be exported by torch\.export: "):
         export_network(Unfit(), (4,), path, format="pt2")
+    with pytest.raises(InputError, match=r"its name must end in \.onnx or \.pt2"):
+        export_network(small("perceptron"), (3, 8, 8), tmp_path / "recipe.toml")
+    with pytest.raises(InputError, match=r"its name must end in \.onnx"):
+        export_network(small("perceptron"), (3, 8, 8), path, format="onnx")
+    with pytest.raises(InputError, match="does not take samples of 1x32x32: "):
+        export_network(small("resnet20"), (1, 32, 32), path)
     with pytest.raises(InputError, match="which reads 32x32"):
         export_network(small("lenet5"), (1, 8, 8), path, format="pt2")
     assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_a_file_that_is_there_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(b"mine")
+    with pytest.raises(InputError, match="is there already; name another file, or give --force to replace it"):
+        export_network(small("perceptron"), (3, 8, 8), path)
+    assert path.read_bytes() == b"mine"
+    assert export_network(small("perceptron"), (3, 8, 8), path, replace=True).format == "pt2"
+    assert path.read_bytes() != b"mine"
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,5 +148,5 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(exporting, "write_atomic", full)
     with pytest.raises(NeuropilError, match="cannot be written: No space left on device"):
-        export_network(small("perceptron"), (3, 8, 8), path, format="pt2")
+        export_network(small("perceptron"), (3, 8, 8), path, replace=True)
     assert path.read_bytes() == b"old"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from neuropil.cli.output import AsJson, say, say_json, warn
 from neuropil.cli.shapes import read_shape
+from neuropil.errors import InputError
 
 __all__ = ["export"]
 
@@ -16,8 +19,9 @@ def export(
     /,
     *words: str,
     to: Path | None = None,
-    format: Literal["onnx", "pt2"] = "onnx",
+    format: Literal["onnx", "pt2"] | None = None,
     shape: str | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A network as a file for other programs, run again beside the original before it is kept.
@@ -31,19 +35,25 @@ def export(
     to
         The file to write; beside the run, or here, where left out.
     format
-        onnx for onnxruntime and others, pt2 for torch.export.load.
+        onnx for onnxruntime and others, pt2 for torch.export.load; as the file's name says, else onnx.
     shape
         Shape of one input of a network that is no run, such as 3x224x224.
+    force
+        Replace a file that is there already.
     as_json
         Answer with one JSON object.
     """
     from neuropil.recipes.exporting import export_model, export_run
 
     if Path(source).is_dir():
-        complaints, done = export_run(source, to, format)
+        if words or shape:
+            raise InputError("a run has its own network and shape; leave the other words out")
+        complaints, done = export_run(source, to, format, replace=force)
         warn(*complaints)
+    elif len(Path(source).parts) > 1 and " " not in source:
+        raise InputError(f"there is no run folder {source!r}; give one, the name of a network, or a line of layers")
     else:
-        done = export_model(source, words, to, format, read_shape(shape) if shape else None)
+        done = export_model(source, words, to, format, read_shape(shape) if shape else None, replace=force)
     if as_json:
         return say_json({"file": str(done.path), "format": done.format, "difference": done.difference})
     sizes = " and ".join(map(str, done.batches))

@@ -35,4 +35,7 @@ def layer_rows(found: Summary) -> list[tuple[object, ...]]:
         )
         for layer in found.layers
     ]
+    resting = found.weights - sum(layer.weights for layer in found.layers)
+    if resting:  # auxiliary classifiers, for example
+        rows.append(("not called", "", "", "", resting, 0, 0))
     return [*rows, ("total", "", "", "", found.weights, found.multiply_adds, found.activation_bytes)]

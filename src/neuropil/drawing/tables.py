@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["facts", "table"]
+
+SIZES = re.compile(r"[\dx]*")
+"""Shapes, such as 3x224x224, which are not broken over lines."""
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -37,7 +41,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for place, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[place]) or row[place] is None for row in rows)
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        shown.add_column(Text(printable(name)), justify=justify, overflow="fold", no_wrap=numeric)
+        whole = numeric or all(SIZES.fullmatch(value(row[place])) for row in rows)
+        shown.add_column(Text(printable(name)), justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         shown.add_row(*(Text(value(cell)) for cell in row))
     return shown

@@ -156,7 +156,8 @@ def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     hooks = []
     for name, layer in model.named_modules():
-        if any(True for _ in layer.children()) and not any(True for _ in layer.parameters(recurse=False)):
+        container = isinstance(layer, nn.Sequential) or any(True for _ in layer.children())
+        if container and not any(True for _ in layer.parameters(recurse=False)):
             continue
 
         def hook(layer: nn.Module, inputs: Any, output: Any, name: str = name) -> None:

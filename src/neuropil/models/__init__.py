@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neuropil.errors import InputError
 from neuropil.models.line_grammar import is_line, read_line
 from neuropil.registry import Catalogue
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "create_model", "list_models", "model_options", "usual_input_shape"]
+__all__ = ["MODELS", "build_model", "create_model", "list_models", "model_options", "usual_input_shape"]
 
 MODELS = Catalogue(
     "model",
@@ -102,6 +103,21 @@ def model_options(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str,
     return name, dict(options)
 
 
+def build_model(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """A network of the catalogue, or of a line, whose options are checked.
+
+    Raises:
+        InputError: unknown name or option, a value of the wrong type, or a network that memory cannot hold.
+    """
+    name, checked = model_options(name, options)
+    try:
+        network: nn.Module = MODELS.build(name, **checked)
+    except (RuntimeError, OverflowError, MemoryError) as error:  # torch refuses sizes in these ways
+        reason = str(error).splitlines()[0] if str(error) else "there is not enough memory"
+        raise InputError(f"no {name!r} can be built with these options: {reason}; give smaller sizes") from error
+    return network
+
+
 def create_model(
     name: str,
     *,
@@ -129,8 +145,7 @@ def create_model(
     """
     given = {"num_classes": num_classes, "in_channels": in_channels}
     options |= {option: value for option, value in given.items() if value is not None}
-    name, options = model_options(name, options)
-    network: nn.Module = MODELS.build(name, **options)
+    network = build_model(name, options)
     if not features_only:
         return network
     from neuropil.models.features import FeatureNetwork

@@ -106,6 +106,7 @@ class AlexNet(Staged):
         super().__init__()
         if form not in get_args(AlexNetForm):
             raise InputError(f"AlexNet has no form {form!r}; {nearest(form, get_args(AlexNetForm))}")
+        self.smallest_side = 63 if form == "torchvision" else 39
         self.usual_side = 224 if form == "torchvision" else 227
         if hidden < 1:
             raise InputError(f"hidden layers of {hidden} units were asked for; give at least 1")

@@ -150,6 +150,7 @@ class DenseNet(Staged):
     """
 
     usual_side: ClassVar[int] = 224
+    smallest_side: ClassVar[int] = 29
     depth: ClassVar[int]
 
     def __init__(

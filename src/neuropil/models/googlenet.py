@@ -162,6 +162,7 @@ class GoogLeNet(Staged):
             raise InputError(f"GoogLeNet has no form {form!r}; {nearest(form, get_args(GoogLeNetForm))}")
         if hidden < 1:
             raise InputError(f"hidden layers of {hidden} units were asked for; give at least 1")
+        self.smallest_side = 15 if form == "torchvision" else 31
         self.initialization, self.hidden = initialization, hidden
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["conv1"] = make_layer(form, in_channels, 64, 7, 2)  # half the height and width

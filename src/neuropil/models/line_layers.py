@@ -175,7 +175,7 @@ def _convolution(layer: Layer, shape: Shape, biased: bool) -> nn.Module:
     layer_class = CONVOLUTIONS[kind][len(shape) - 2]
     if layer_class is None:
         raise InputError("it needs maps with two axes, (C, H, W)")
-    options: dict[str, Any] = {"stride": layer.stride or 1, "padding": layer.padding}
+    options: dict[str, Any] = {"stride": 1 if layer.stride is None else layer.stride, "padding": layer.padding}
     if "d" in taken:
         options["dilation"] = layer.dilation
     if "g" in taken:

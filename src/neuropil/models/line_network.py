@@ -80,6 +80,11 @@ class LineNetwork(nn.Module):
             self._layers if isinstance(self._classifier()[1], _LeftOut) else self._layers + self._softmax
         )
 
+    @property
+    def ends_in_softmax(self) -> bool:
+        """Whether the line has a softmax at its end, which is left to the loss and the task."""
+        return bool(self._softmax)
+
     def __repr__(self) -> str:
         return f"LineNetwork(line={self.line!r}, in_shape={self.in_shape})"
 

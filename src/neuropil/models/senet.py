@@ -169,6 +169,7 @@ class SENet(Staged):
     """
 
     usual_side: ClassVar[int] = 224
+    smallest_side: ClassVar[int] = 3
     plan: ClassVar[str]
     published_dropout: ClassVar[float] = 0.0
 

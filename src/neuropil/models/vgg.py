@@ -56,6 +56,7 @@ class VGG(Staged):
     """
 
     usual_side: ClassVar[int] = 224
+    smallest_side: ClassVar[int] = 32
     depth: ClassVar[int]
     batch_norm: ClassVar[bool] = False
 

@@ -21,7 +21,7 @@ from neuropil.data.normalization import Normalization, fit_normalization
 from neuropil.data.opening import check_source, open_source
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
-from neuropil.models import MODELS, model_options
+from neuropil.models import MODELS, build_model, model_options
 from neuropil.nn.contracts import Task
 from neuropil.optim import RULES, SCHEDULES
 from neuropil.optim.averaging import WeightAverage
@@ -334,10 +334,26 @@ def build_network(
             f"{name!r} takes pictures [C, H, W], but one of these samples is {list(shape)}; use model=perceptron"
         )
     torch.manual_seed(recipe.seed)
-    model: nn.Module = MODELS.build(name, **{k: v for k, v in known.items() if k in accepted}, **options)
+    model = build_model(name, {**{k: v for k, v in known.items() if k in accepted}, **options})
+    _check_fit(model, name, signature)
     if weights is not None:
         _fill(model, weights, tell)
     return model
+
+
+def _check_fit(model: nn.Module, name: str, signature: DataSignature) -> None:
+    """Refuse what the data can tell before the first step: a softmax over values, pictures that are too small."""
+    if signature.target == "values" and getattr(model, "ends_in_softmax", False):
+        raise InputError(
+            "the line ends in SM, a softmax over classes, but these data's targets are values; leave SM out"
+        )
+    smallest, sides = getattr(model, "smallest_side", 1), signature.input_shape[1:]
+    if sides and min(sides) < smallest:
+        shape = "x".join(map(str, sides))
+        raise InputError(
+            f"{name!r} needs pictures of {smallest} pixels a side or more, but these are {shape}; "
+            f"give data.size={smallest}"
+        )
 
 
 def _fill(model: nn.Module, weights: str, tell: Callable[[str], None]) -> None:

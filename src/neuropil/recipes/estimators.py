@@ -13,6 +13,7 @@ import numpy as np
 from neuropil.data.arrays import from_arrays
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
+from neuropil.models import model_options
 from neuropil.recipes.in_memory import IN_MEMORY
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
@@ -106,7 +107,7 @@ class _Estimator:
             where = tempfile.mkdtemp(prefix="neuropil-")
             weakref.finalize(self, shutil.rmtree, where, ignore_errors=True)
         values = {"model": self.model, "data": IN_MEMORY, **self.values}
-        recipe = Recipe(name=self.model).with_values(values)
+        recipe = Recipe(name=model_options(self.model, {})[0]).with_values(values)
         running = start(recipe, runs=where, splits=splits)
         self._run = carry_out(running, lambda report: None, pictures=self.runs is not None)
         return self

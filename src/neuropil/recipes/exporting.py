@@ -9,15 +9,32 @@ from typing import Any
 from neuropil.models import create_model, model_options, usual_input_shape
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
+from neuropil.recipes.signature import DataSignature
 from neuropil.transfer.exporting import Exported, ExportFormat, export_network
 
 __all__ = ["export_model", "export_run"]
 
 
+OUTPUTS = {
+    "classes": "logits, one for each of classes: softmax gives probabilities, argmax the class",
+    "values": "standardized values: times target_scale, plus target_mean",
+}
+
+
+def _preparation(signature: DataSignature) -> str:
+    """How a sample becomes the network's input, in one sentence."""
+    scaled = "" if signature.normalization is None else ", then (x - mean) / std of normalization"
+    if signature.kind != "images":
+        return f"float32 rows of columns{scaled}"
+    return f"RGB or grey bytes, resized bilinearly as encoding says, divided by 255{scaled}, float32 [n, C, H, W]"
+
+
 def export_run(
     path: Path | str,
     to: Path | str | None = None,
-    format: ExportFormat = "onnx",
+    format: ExportFormat | None = None,
+    *,
+    replace: bool = False,
 ) -> tuple[list[str], Exported]:
     """A trained network with its classes and the preparation of samples.
 
@@ -25,6 +42,7 @@ def export_run(
         path: the run folder.
         to: the file to write; `model.onnx` or `model.pt2` in the run folder where left out.
         format: see `export_network`.
+        replace: see `export_network`.
 
     Returns:
         sentences about checkpoints passed over, and what was written.
@@ -36,6 +54,8 @@ def export_run(
     signature = run.signature
     facts: dict[str, Any] = {
         "task": run.task.name,
+        "input": _preparation(signature),
+        "output": OUTPUTS[signature.target],
         "input_shape": list(signature.input_shape),
         "classes": list(signature.classes),
         "columns": list(signature.columns),
@@ -45,16 +65,20 @@ def export_run(
         "encoding": dict(signature.encoding),
         "normalization": None if signature.normalization is None else signature.normalization.to_json(),
     }
-    target = Path(to) if to is not None else run.folder.path / f"model.{format}"
-    return run.complaints, export_network(run.model, signature.input_shape, target, format=format, facts=facts)
+    target = Path(to) if to is not None else run.folder.path / f"model.{format or 'onnx'}"
+    return run.complaints, export_network(
+        run.model, signature.input_shape, target, format=format, facts=facts, replace=replace
+    )
 
 
 def export_model(
     name: str,
     words: Sequence[str] = (),
     to: Path | str | None = None,
-    format: ExportFormat = "onnx",
+    format: ExportFormat | None = None,
     shape: tuple[int, ...] | None = None,
+    *,
+    replace: bool = False,
 ) -> Exported:
     """A network by name or line, with fresh weights or those of `weights=FILE`.
 
@@ -73,5 +97,5 @@ def export_model(
         load_weights(network, weights)
     sample = usual_input_shape(network) if shape is None else shape
     facts = {"model": getattr(network, "line", known), "input_shape": list(sample)}
-    target = Path(to) if to is not None else Path(f"{known}.{format}")
-    return export_network(network, sample, target, format=format, facts=facts)
+    target = Path(to) if to is not None else Path(f"{known}.{format or 'onnx'}")
+    return export_network(network, sample, target, format=format, facts=facts, replace=replace)

@@ -60,6 +60,9 @@ SHORT = {
 TEXTS = {"name", "title", "data.root", "model.weights", *(f"{s}.{key}" for s, key in MAIN_KEYS.items())}
 """Paths whose word on a command line stays text, also where it could be read as a number (`data=2024`)."""
 
+TOLD = ("model", "data", "task")
+"""Sections that a title speaks of."""
+
 EXCLUSIVE = {"training.epochs": "steps", "training.steps": "epochs"}
 
 
@@ -183,7 +186,14 @@ class Recipe:
                 sections[section] = dict(value)
             else:
                 _set(sections, section, key, value, given)
+        if "title" not in plain and any(self._main(self.sections, one) != self._main(sections, one) for one in TOLD):
+            plain["title"] = ""  # it told of another network, or of other data
         return replace(self, **plain, sections=sections)
+
+    @staticmethod
+    def _main(sections: Mapping[str, Any], name: str) -> Any:
+        """The part that a section names."""
+        return sections.get(name, {}).get(MAIN_KEYS[name])
 
     def with_overrides(self, overrides: Sequence[str]) -> Recipe:
         """A recipe with `key=value` words of a command line applied; values are read as TOML where they are TOML.

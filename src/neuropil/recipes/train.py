@@ -55,7 +55,7 @@ def read_recipe(words: Sequence[str]) -> Recipe:
 
 
 def train(
-    recipe: Recipe | Path | str,
+    recipe: Recipe | Path | str | None = None,
     *overrides: str,
     data: Any = None,
     runs: Path | str = "runs",
@@ -66,7 +66,7 @@ def train(
     """Train a recipe and open the finished run.
 
     Args:
-        recipe: a `Recipe`, the name of a built-in one, or a TOML file.
+        recipe: a `Recipe`, the name of a built-in one, or a TOML file; left out, `values` name at least model and data.
         overrides: `key=value` words.
         data: in place of the recipe's: a name or a path, a table of `[data]`, a pair `(X, y)` of arrays, tensors or
             data frames, or a PyTorch `Dataset`. A run on data in memory cannot be resumed.
@@ -84,6 +84,8 @@ def train(
         >>> neuropil.train("digits-lenet5", epochs=3).evaluate().compute()  # doctest: +SKIP
         {'loss': 0.11, 'accuracy': 0.97}
     """
+    if recipe is None:
+        recipe = Recipe(name=model_options(_name_of(values.get("model", "run")), {})[0])
     base = recipe if isinstance(recipe, Recipe) else find_recipe(str(recipe))
     given = splits = None
     if isinstance(data, str | Path | Mapping):
@@ -99,6 +101,11 @@ def train(
             on_report(report)
 
         return carry_out(running, hear)
+
+
+def _name_of(model: Any) -> str:
+    """The network's name in `train`'s value of a model."""
+    return str(model.get("name", "run") if isinstance(model, Mapping) else model)
 
 
 def resume_run(path: Path | str, *, progress: bool = True) -> Run:

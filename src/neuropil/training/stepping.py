@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from neuropil.errors import NonFiniteError
+from neuropil.errors import InputError, NonFiniteError
 from neuropil.nn.contracts import BatchLike, BatchStream, Task
 from neuropil.optim.averaging import WeightAverage
 from neuropil.optim.clipping import clip_by_global_norm, clip_by_value
@@ -120,7 +120,15 @@ class Stepper:
         """Gradients of the mean loss over all samples of the group, penalties included; the loss as a number."""
         total = 0.0
         for number, batch in enumerate(group):
-            loss = self._loss(batch, first=number == 0, share=len(batch.targets) / samples)
+            try:
+                loss = self._loss(batch, first=number == 0, share=len(batch.targets) / samples)
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise InputError(
+                    f"a batch of {len(batch.targets)} leaves batch normalization one value a channel, but it needs two "
+                    "while training; give another batches.batch_size, batches.drop_last=true or larger pictures"
+                ) from error
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         return total

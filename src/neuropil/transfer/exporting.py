@@ -55,33 +55,37 @@ def export_network(
     input_shape: tuple[int, ...],
     path: Path | str,
     *,
-    format: ExportFormat = "onnx",
+    format: ExportFormat | None = None,
     facts: Mapping[str, Any] | None = None,
+    replace: bool = False,
 ) -> Exported:
     """Write a network for inference, with a batch of any size, and run what was written beside it.
 
     Args:
         network: of one tensor; it stays as it is.
         input_shape: of one sample.
-        path: the file to write; `.onnx` or `.pt2` by custom.
-        format: `onnx` for onnxruntime and others, `pt2` for `torch.export.load`.
+        path: the file to write, which ends in `.onnx` or `.pt2`.
+        format: `onnx` for onnxruntime and others, `pt2` for `torch.export.load`; left out, as the file's name says.
         facts: plain values to be stored in the file.
+        replace: whether a file that is there already may be replaced.
 
     Raises:
-        InputError: an unknown format, a folder that is not there, or samples that the network does not take.
+        InputError: an unknown format, a name that contradicts it, a folder that is not there, a file that is, or
+            samples that the network does not take.
         MissingExtraError: ONNX without the packages that it needs.
         NeuropilError: the network cannot be exported, or the file says something else than the
             network or cannot be written.
     """
-    if format not in get_args(ExportFormat):
-        raise InputError(f"there is no export format {format!r}; {nearest(format, get_args(ExportFormat))}")
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {str(path.parent)!r} is not there; make it first, or name another file")
+    format = _checked(path, format, replace)
     still = copy.deepcopy(network).to("cpu", torch.float32).eval()
     samples = torch.randn(max(BATCHES), *input_shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected: Tensor = still(samples)
+    try:
+        with torch.no_grad():
+            expected: Tensor = still(samples)
+    except RuntimeError as error:  # torch's words for sizes that do not fit
+        shape = "x".join(map(str, input_shape))
+        raise InputError(f"the network does not take samples of {shape}: {str(error).splitlines()[0]}") from error
     text = json.dumps(dict(facts or {}), ensure_ascii=False)
     content, run = (_onnx if format == "onnx" else _pt2)(still, samples, text)
     scale = max(expected.abs().max().item(), torch.finfo(torch.float32).tiny)
@@ -96,6 +100,22 @@ def export_network(
     except OSError as error:
         raise NeuropilError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
     return Exported(path, format, difference, BATCHES)
+
+
+def _checked(path: Path, format: str | None, replace: bool) -> ExportFormat:
+    """The format, from the file's name where it is not given."""
+    known: dict[str, ExportFormat] = {one: one for one in get_args(ExportFormat)}
+    if format is not None and format not in known:
+        raise InputError(f"there is no export format {format!r}; {nearest(format, known)}")
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in known or (format is not None and format != suffix):
+        wanted = f".{format}" if format is not None else " or ".join(f".{one}" for one in known)
+        raise InputError(f"{str(path)!r} was given for the exported file; its name must end in {wanted}")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {str(path.parent)!r} is not there; make it first, or name another file")
+    if path.is_dir() or (path.exists() and not replace):
+        raise InputError(f"{str(path)!r} is there already; name another file, or give --force to replace it")
+    return known[suffix]
 
 
 Run = Callable[[Tensor], Tensor]
