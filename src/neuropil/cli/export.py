@@ -24,7 +24,7 @@ def export(
     force: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """A network as a file for other programs, run again beside the original before it is kept.
+    """A network as a file for other programs, run beside the original before it is kept.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def export(
     """
     from neuropil.recipes.exporting import export_model, export_run
 
+    if Path(source).is_dir() and (words or shape):
+        raise InputError("a run has its own network and shape; leave the other words out")
     if Path(source).is_dir():
-        if words or shape:
-            raise InputError("a run has its own network and shape; leave the other words out")
         complaints, done = export_run(source, to, format, replace=force)
         warn(*complaints)
     elif len(Path(source).parts) > 1 and " " not in source:
@@ -56,6 +56,5 @@ def export(
         done = export_model(source, words, to, format, read_shape(shape) if shape else None, replace=force)
     if as_json:
         return say_json({"file": str(done.path), "format": done.format, "difference": done.difference})
-    sizes = " and ".join(map(str, done.batches))
-    most = f"at most {done.difference:.1e} of the largest output"
+    sizes, most = " and ".join(map(str, done.batches)), f"at most {done.difference:.1e} of the largest output"
     return say(f"{done.path}: batches of {sizes} differ from the network by {most}")

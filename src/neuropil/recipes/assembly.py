@@ -28,6 +28,7 @@ from neuropil.optim.averaging import WeightAverage
 from neuropil.optim.groups import parameter_groups
 from neuropil.optim.penalties import Penalty
 from neuropil.optim.schedules import Schedule
+from neuropil.recipes.fitting import check_fit
 from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.recipe import MAIN_KEYS, Recipe
 from neuropil.recipes.signature import DataSignature, sign_data
@@ -335,25 +336,10 @@ def build_network(
         )
     torch.manual_seed(recipe.seed)
     model = build_model(name, {**{k: v for k, v in known.items() if k in accepted}, **options})
-    _check_fit(model, name, signature)
+    check_fit(model, name, signature)
     if weights is not None:
         _fill(model, weights, tell)
     return model
-
-
-def _check_fit(model: nn.Module, name: str, signature: DataSignature) -> None:
-    """Refuse what the data can tell before the first step: a softmax over values, pictures that are too small."""
-    if signature.target == "values" and getattr(model, "ends_in_softmax", False):
-        raise InputError(
-            "the line ends in SM, a softmax over classes, but these data's targets are values; leave SM out"
-        )
-    smallest, sides = getattr(model, "smallest_side", 1), signature.input_shape[1:]
-    if sides and min(sides) < smallest:
-        shape = "x".join(map(str, sides))
-        raise InputError(
-            f"{name!r} needs pictures of {smallest} pixels a side or more, but these are {shape}; "
-            f"give data.size={smallest}"
-        )
 
 
 def _fill(model: nn.Module, weights: str, tell: Callable[[str], None]) -> None:
