@@ -8,7 +8,15 @@ import math
 import pytest
 from benchmarks.intervals import summarize_pairs
 from benchmarks.records import Duel, Measurement, Pair, Row, Topic
-from benchmarks.tables import describe_topic, read_results, rewrite_readme, table, write_result
+from benchmarks.tables import (
+    describe_topic,
+    merge_duels,
+    read_results,
+    rewrite_readme,
+    table,
+    write_pages,
+    write_result,
+)
 from benchmarks.topics import TOPICS, topic
 
 ROW = Row(what="a step", figure="us", unit="µs", kind="ours / peer", better="low", target=1.1)
@@ -69,3 +77,28 @@ def test_topics_are_whole(name: str) -> None:
 def test_an_unknown_topic_is_refused() -> None:
     with pytest.raises(ValueError, match="no topic 'steps'"):
         topic("steps")
+
+
+def test_rows_measured_again_take_the_place_of_the_old_ones() -> None:
+    kept, again = described(ours=120.0), described(ours=101.0)
+    kept["duels"].append({**kept["duels"][0], "peer": "C"})
+    merged = merge_duels(kept, {**again, "machine": {**MACHINE, "date": "tomorrow"}})
+    assert [duel["peer"] for duel in merged["duels"]] == ["B", "C"]
+    assert [duel["rows"][0]["ours"] for duel in merged["duels"]] == [101.0, 120.0]
+    assert merged["machine"]["date"] == "tomorrow"
+    with pytest.raises(ValueError, match="another processor; measure the whole topic again"):
+        merge_duels(kept, {**again, "machine": {**MACHINE, "processor": "Q"}})
+
+
+def test_the_readme_has_the_rows_with_a_target_and_the_page_all(tmp_path) -> None:
+    readme, page = tmp_path / "README.md", tmp_path / "page.md"
+    readme.write_text("<!-- benchmarks -->\n<!-- /benchmarks -->\n", encoding="utf-8")
+    found = described()
+    free = {**found["duels"][0]["rows"][0], "what": "for the record", "target": None, "met": None}
+    found["duels"][0]["rows"].append(free)
+    write_pages(readme, page, [found])
+    assert "| a step |" in readme.read_text(encoding="utf-8") and "for the record" not in readme.read_text(
+        encoding="utf-8"
+    )
+    assert "| a step |" in page.read_text(encoding="utf-8") and "| for the record |" in page.read_text(encoding="utf-8")
+    assert "GFLOP/s" in page.read_text(encoding="utf-8")
