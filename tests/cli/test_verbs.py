@@ -32,12 +32,12 @@ QUESTIONS = {
     "one recipe": (["recipes", "iris-perceptron"], {"name", "toml"}),
     "summary": (["summary", "lenet5", "num_classes=26"], {"model", "layers", "weights", "multiply_adds"}),
     "export": (
-        ["export", "lenet5_modern", "num_classes=3", "--format", "pt2", "--to", "net.pt2"],
+        ["export", "lenet5_modern", "num_classes=3", "--to", "net.pt2", "--force"],
         {"file", "format", "difference"},
     ),
-    "export a run": (["export", PETS, "--format", "pt2"], {"file", "format", "difference"}),
+    "export a run": (["export", PETS, "--format", "pt2", "--force"], {"file", "format", "difference"}),
     "export a line": (
-        ["export", "Conv4 - ReLU - GAP - FC", "--format", "pt2", "--shape", "3x9x9", "--to", "line.pt2"],
+        ["export", "Conv4 - ReLU - GAP - FC", "--shape", "3x9x9", "--to", "line.pt2", "--force"],
         {"file", "format", "difference"},
     ),
     "data show": (["data", "show", "iris"], {"source", "kind", "parts", "classes", "notes", "skipped"}),

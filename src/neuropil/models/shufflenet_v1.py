@@ -89,7 +89,7 @@ class ShuffleNetV1(Staged):
 
     Example:
         >>> sum(p.numel() for p in ShuffleNetV1(groups=3).parameters())
-        1876952
+        1865728
     """
 
     usual_side: ClassVar[int] = 224
