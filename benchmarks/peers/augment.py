@@ -18,7 +18,7 @@ from benchmarks.records import Measurement
 from benchmarks.run_one import seconds_since_start
 from benchmarks.shared_data import data_folder
 
-__all__ = ["COMPETITORS", "pictures"]
+__all__ = ["COMPETITORS", "pictures", "timed"]
 
 COUNT, BATCH, WARM_UP, KEEP_EVERY = 50_000, 128, 3, 20
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -40,7 +40,7 @@ def pictures() -> tuple[Array, Array, str]:
     return images, records[:, 0].astype(np.int64), "4,000 pictures of CIFAR-10, over and over"
 
 
-def _timed(batches: Iterable[tuple[Tensor, Tensor]], source: str) -> Measurement:
+def timed(batches: Iterable[tuple[Tensor, Tensor]], source: str, keep_every: int = KEEP_EVERY) -> Measurement:
     """Run through one epoch; now and then a batch is kept, to be looked at afterwards."""
     kept, seen, begin = [], 0, time.perf_counter()
     for number, (inputs, targets) in enumerate(batches, start=1):
@@ -48,7 +48,7 @@ def _timed(batches: Iterable[tuple[Tensor, Tensor]], source: str) -> Measurement
             seen += len(targets)
         elif number == WARM_UP:
             begin = time.perf_counter()
-        if number % KEEP_EVERY == 1:
+        if number % keep_every == 1:
             kept.append(inputs)
     seconds = time.perf_counter() - begin
     cold = seconds_since_start()
@@ -76,7 +76,7 @@ def neuropil(seed: int) -> Measurement:
         augment=Augmentation(parts, seed),
         normalize=Normalization(MEAN, STD),
     )
-    return _timed(((batch.inputs, batch.targets) for batch in batches.epoch(0)), source)
+    return timed(((batch.inputs, batch.targets) for batch in batches.epoch(0)), source)
 
 
 class OneByOne(Dataset[tuple[Tensor, int]]):
@@ -104,7 +104,7 @@ def loader(workers: int, seed: int) -> Measurement:
         [known.RandomCrop(32, 4), known.RandomHorizontalFlip(), known.ToTensor(), known.Normalize(MEAN, STD)]
     )
     dataset = OneByOne(images, classes, transform)
-    return _timed(DataLoader(dataset, batch_size=BATCH, shuffle=True, num_workers=workers), source)
+    return timed(DataLoader(dataset, batch_size=BATCH, shuffle=True, num_workers=workers), source)
 
 
 class TensorsOneByOne(Dataset[tuple[Tensor, int]]):
@@ -130,7 +130,7 @@ def tuned(workers: int, seed: int) -> Measurement:
     images, classes, source = pictures()
     mean, deviation = (255 * torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     loads = DataLoader(TensorsOneByOne(images, classes), batch_size=BATCH, shuffle=True, num_workers=workers)
-    return _timed((((inputs - mean) / deviation, targets) for inputs, targets in loads), source)
+    return timed((((inputs - mean) / deviation, targets) for inputs, targets in loads), source)
 
 
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {

@@ -8,7 +8,7 @@ from benchmarks.records import Topic
 
 __all__ = ["TOPICS", "topic"]
 
-TOPICS = ("startup", "step", "augment", "mnist", "pooling", "separable", "rules")
+TOPICS = ("startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos")
 
 
 def topic(name: str) -> Topic:

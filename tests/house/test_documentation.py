@@ -97,6 +97,8 @@ def check_command(command: str) -> None:
     if function.__name__ == "train":
         recipe = words_to_recipe(list(given["words"]))
         if recipe is not None:
+            if "weights" in recipe.section("model") and "name" not in recipe.section("model"):
+                recipe = recipe.with_values({"model": {"name": "resnet18", **recipe.section("model")}})  # they say it
             check_recipe(recipe, data_given=True)
             data = recipe.section("data")
             source = data.pop("source", None)

@@ -14,11 +14,19 @@ FAST = (
 )  # fmt: skip
 SLOW = (
     "resnet50", "resnet110", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
-    "mnasnet_a1",
+    "mnasnet_a1", "resnetv2_18",
 )  # fmt: skip
 """With these, one or two of each family are fast or slow tests; the others are proofs."""
 
-DEEP_AND_NARROW = {"resnet101", "resnet152", "resnet110"}
+DEEP_AND_NARROW = {
+    "resnet101",
+    "resnet152",
+    "resnet110",
+    "resnetv2_101",
+    "resnetv2_152",
+    "resnetv2_110",
+    "resnetv2_164",
+}
 
 
 def _mark(name: str) -> pytest.MarkDecorator | tuple[()]:

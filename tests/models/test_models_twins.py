@@ -54,9 +54,12 @@ TWINS += [
     Twin("mnasnet_a1", "semnasnet_100", 47, library="timm"),
     Twin("mnasnet_b1", "mnasnet_100", 47, library="timm"),
     Twin("mnasnet_small", "mnasnet_small", 47, library="timm"),
+    *(Twin(f"resnetv2_{depth}", f"resnetv2_{depth}", 47, {"form": "timm"}, library="timm") for depth in (18, 34)),
+    *(Twin(f"resnetv2_{depth}", f"resnetv2_{depth}", 47, library="timm") for depth in (50, 101, 152)),
     Twin("senet154", "legacy_senet154", 33, library="timm"),
 ]
-FAST = {"densenet121", "mobilenet_v2", "shufflenet_v2", "se_resnet18", "dpn68", "mobilenet_v3_small", "mnasnet_a1"}
+FAST = {"densenet121", "mobilenet_v2", "shufflenet_v2", "se_resnet18", "dpn68", "mobilenet_v3_small", "mnasnet_a1",
+        "resnetv2_18"}  # fmt: skip
 
 
 def without_dropout(network: nn.Module) -> nn.Module:

@@ -23,15 +23,25 @@ PLACES = {
     "fashion-resnet": "fashion-mnist",
     "wine-quality-regression": "tabular/winequality-red.csv",
     "photos-resnet18": "hymenoptera/hymenoptera224.zip",
+    "photos-transfer": "hymenoptera/hymenoptera224.zip",
+    "cifar10-resnet20": "cifar10",
 }
 """The real data that the built-in recipes are for; the others bring theirs along."""
+
+GIVEN = {"photos-transfer": "weights/mobilenet_v1_0.25_128.npz"}
+"""Weights that a recipe wants to be given."""
 
 IRIS = find_recipe("iris-perceptron")
 
 
 @pytest.mark.parametrize("name", list_recipes())
 def test_every_built_in_recipe_passes_its_check(name: str, tmp_path: Path) -> None:
-    check_recipe(find_recipe(name).with_values({"data.root": str(tmp_path)} if name in PLACES else {}))
+    recipe = find_recipe(name).with_values({"data.root": str(tmp_path)} if name in PLACES else {})
+    if name in GIVEN:
+        with pytest.raises(InputError, match="names no network"):
+            check_recipe(recipe)
+        recipe = recipe.with_values({"model": "mobilenet_v1", "weights": "some.pth"})
+    check_recipe(recipe)
 
 
 def ready(name: str, shared_data: Path) -> assembly.Assembly:
@@ -40,7 +50,8 @@ def ready(name: str, shared_data: Path) -> assembly.Assembly:
     root = shared_data / PLACES[name]
     if not root.exists():
         pytest.skip(f"no {root}")
-    return assemble(find_recipe(name).with_values({"data.root": str(root)}))
+    given = {"weights": str(shared_data / GIVEN[name])} if name in GIVEN else {}
+    return assemble(find_recipe(name).with_values({"data.root": str(root), **given}))
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -118,7 +129,7 @@ def test_weights_with_another_number_of_classes(tmp_path: Path) -> None:
     fresh = assemble(IRIS).model.state_dict()
     for key, value in model.state_dict().items():
         assert torch.equal(value, fresh[key] if key.startswith("head.") else state[key])
-    assert len(told) == 1
+    assert ["has 7 outputs" in told[0], "fine_tune" in told[1], len(told)] == [True, True, 2]
     assert "has 7 outputs, these data need 3" in told[0]
 
 

@@ -37,6 +37,7 @@ VERBS = {
     "models": "List the networks.",
     "recipes": "List the built-in recipes, or show one.",
     "summary": "A network layer by layer: shapes, weights, multiply-adds.",
+    "convert": "Weights of another program into a file under our names.",
     "export": "A run or a network as a file for other programs: ONNX or torch.export.",
     "doctor": "What this machine has, and what could be wrong with it.",
 }

@@ -27,6 +27,7 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     from neuropil.drawing.layers import COLUMNS, NOTE, layer_rows, shape_words
     from neuropil.inspection.summary import summarize
     from neuropil.models import create_model, model_options, usual_input_shape
+    from neuropil.models.published import published_for
     from neuropil.recipes.recipe import Recipe
 
     given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
@@ -39,4 +40,10 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     if as_json:
         return say_json({"model": name, "line": getattr(network, "line", None), **asdict(found)})
     say_table(f"{title}, for one sample of {shape_words(found.input_shape)}", COLUMNS, layer_rows(found))
+    printed = published_for(name, options, found.input_shape[-1])
+    if printed is not None:
+        numbers = [
+            f"{n} {of}" for n, of in ((printed.weights, "weights"), (printed.multiply_adds, "multiply-adds")) if n
+        ]
+        say(f"the paper: {', '.join(numbers)} ({'; '.join(filter(None, (printed.source, printed.note)))})")
     return say(NOTE)

@@ -39,6 +39,10 @@ SOURCES = Catalogue(
         "idx": ("neuropil.data.idx:open_idx", "a folder of idx files, gzipped or not"),
         "mnist": ("neuropil.data.idx:open_mnist", "70,000 handwritten digits of 28 × 28, idx files"),
         "fashion_mnist": ("neuropil.data.idx:open_fashion_mnist", "70,000 clothes of 28 × 28, idx files"),
+        "cifar10": (
+            "neuropil.data.cifar:open_cifar10",
+            "60,000 pictures of 32 × 32 in ten classes, the binary version",
+        ),
         "folder": ("neuropil.data.folder:open_folder", "pictures in a folder a class, or a zip of that"),
         "csv": ("neuropil.data.tables:open_csv", "a table with a header or without: numbers and categories"),
         "npz": ("neuropil.data.npz:open_npz", "NumPy arrays x, y or x_train, y_train, x_test, y_test"),

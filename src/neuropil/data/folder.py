@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from neuropil.data.archive import Archive, UnusableFile, open_archive
 from neuropil.data.augmentation_geometry import crop_boxes
 from neuropil.data.picture_layout import Layout, Picture, read_layout
-from neuropil.data.pictures import PictureHead, PictureRule, decode, examine
+from neuropil.data.pictures import CROP_SHARE, PictureHead, PictureRule, decode, examine
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.data.splitting import check_fractions, split_indices
 from neuropil.errors import InputError
@@ -32,6 +33,9 @@ MAX_SIDE = 4096
 
 DEFAULT_TEST = 0.2
 """Share to test on where the pictures come in one part."""
+
+MAX_CHECKED_PIXELS = 1 << 30
+"""More pictures than that are decoded at opening too, where they are as small as this in all."""
 
 CACHE_BYTES = 512 << 20
 """Fixed views up to this size in all stay in memory."""
@@ -120,6 +124,8 @@ def open_folder(
     size: int | tuple[int, int] | None = None,
     fit: Literal["auto", "crop", "resize", "pad"] = "auto",
     colour: Literal["auto", "grey", "rgb"] = "auto",
+    crop_share: float = CROP_SHARE,
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear",
     convert: bool = False,
     strict: bool = False,
     valid_fraction: float = 0.1,
@@ -128,15 +134,17 @@ def open_folder(
 ) -> Splits:
     """A folder or zip file that holds a folder of pictures a class, or `train`, `valid` and `test` with those inside.
 
-    Every header is read first; then each picture is decoded once (up to 20,000 of them), so that a damaged one is
-    found now; fixed views up to 512 MiB stay in memory.
+    Every header is read first; then each picture is decoded once (up to 20,000 of them, more of small ones), so that a
+    damaged one is found now; fixed views up to 512 MiB stay in memory.
 
     Args:
         root: the folder or zip file; one more folder around everything is fine.
         size: side, or height and width, in pixels; left out: the pictures' own where all have one of at most 256,
             else 224.
-        fit: `crop` keeps the middle 87.5 % of the short side, `resize` stretches, `pad` keeps all and fills up with
-            black; `auto` crops, or leaves pictures alone that have the right size.
+        fit: `crop` keeps the middle of the short side, `resize` stretches, `pad` keeps all and fills up with black;
+            `auto` crops, or leaves pictures alone that have the right size.
+        crop_share: of the short side, that `crop` keeps; above 0, at most 1.
+        interpolation: by which pictures are brought to their size.
         colour: `auto` is grey where no picture has colours.
         convert: also take CMYK, 16-bit and animated pictures (the first frame).
         strict: stop at the first picture that would be skipped.
@@ -150,12 +158,15 @@ def open_folder(
             unusable picture.
     """
     check_fractions(valid_fraction, DEFAULT_TEST if test_fraction is None else test_fraction)
+    if not 0 < crop_share <= 1:
+        raise InputError(f"crop_share is {crop_share}; give a share of the short side, above 0 and at most 1")
     wanted = _checked_size(size)
     store = open_archive(root)
     layout = read_layout(store)
     skipped = list(layout.skipped)
     parts, heads = examine_all(store, layout, skipped, convert=convert)
     rule = _settle_rule(list(heads.values()), wanted, fit, colour, convert)
+    rule = replace(rule, crop_share=crop_share, interpolation=interpolation)
     views, note = check_pictures(store, parts, heads, rule, skipped)
     if strict and skipped:
         raise InputError(f"{store.where}: {skipped[0].where}: {skipped[0].reason} (strict=true stops at such pictures)")
@@ -219,7 +230,8 @@ def check_pictures(
     The views are kept where all of them fit in memory, else none is.
     """
     names = [one.name for pictures in parts.values() for one in pictures]
-    if len(names) > MAX_CHECKED:
+    pixels = sum(heads[name].height * heads[name].width for name in names)
+    if len(names) > MAX_CHECKED and pixels > MAX_CHECKED_PIXELS:
         return {}, [f"{len(names):,} pictures: only their headers were checked; a damaged one stops the run by name"]
     keep = len(names) * int(np.prod(rule.shape)) <= CACHE_BYTES
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from neuropil.data import SOURCES
+from neuropil.data.cifar import is_cifar_name
 from neuropil.data.idx import is_idx_name
 from neuropil.data.in_memory import Described
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.registry import checked_options, nearest
 
-__all__ = ["check_source", "guess_source", "open_source"]
+__all__ = ["check_source", "guess_source", "kind_of", "open_source"]
 
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder"}
 
@@ -53,6 +54,15 @@ def check_source(source: str, options: Mapping[str, Any]) -> None:
     _settled(source, options)
 
 
+def kind_of(source: str) -> str:
+    """The name in `SOURCES` of what a built-in name or a path stands for.
+
+    Raises:
+        InputError: as `guess_source`.
+    """
+    return source if source in SOURCES else guess_source(_only_archive(source))
+
+
 def guess_source(path: Path | str) -> str:
     """The kind of source that a file or folder is, by its names alone.
 
@@ -76,12 +86,23 @@ def guess_source(path: Path | str) -> str:
     names = sorted(one.name for one in place.iterdir() if not one.name.startswith("."))
     if any(is_idx_name(name) for name in names):
         return "idx"
+    if any(is_cifar_name(name) for name in names):
+        return "cifar10"
     if any((place / name).is_dir() for name in names):
         return "folder"
     usable = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
     if usable:
         raise InputError(f"{str(path)!r} is a folder of files; give one of them, such as {str(place / usable[0])!r}")
     raise InputError(f"the folder {str(path)!r} holds neither class folders nor idx files; give a folder that does")
+
+
+def _only_archive(source: str) -> str:
+    """The zip file that is all that a folder holds, beside notes of its own; else the path itself."""
+    place = Path(source).expanduser()
+    if not place.is_dir():
+        return source
+    inside = [one for one in place.iterdir() if not one.name.startswith((".", "README", "LICENSE"))]
+    return str(inside[0]) if len(inside) == 1 and inside[0].suffix.lower() == ".zip" else source
 
 
 def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
@@ -94,8 +115,8 @@ def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, An
             raise InputError(f"{source!r} is neither a file or folder here nor a built-in data set; {hint}")
         if "root" in given:
             raise InputError(f"data is the path {source!r} already; leave data.root out, or name a built-in data set")
-        kind = guess_source(source)
-        given["root"] = source
+        given["root"] = _only_archive(source)
+        kind = guess_source(given["root"])
         note = f"{source!r} was read as {kind!r}: {SOURCES.describe(kind)}"
     opener = SOURCES.builder(kind)
     checked = checked_options(opener, given, where=f"data source {kind!r}")

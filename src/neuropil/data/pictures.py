@@ -24,19 +24,13 @@ from neuropil.data.records import Skipped
 from neuropil.errors import InputError
 
 __all__ = [
-    "FORMATS",
-    "MAX_PIXELS",
-    "PictureHead",
-    "PictureRule",
-    "decode",
-    "examine",
-    "has_picture_name",
-    "read_pictures",
-    "view",
-]
+    "CROP_SHARE", "FORMATS", "MAX_PIXELS", "PictureHead", "PictureRule", "decode", "examine", "has_picture_name",
+    "read_pictures", "view",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Fit = Literal["crop", "resize", "pad"]
+Interpolation = Literal["bilinear", "bicubic"]
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -55,6 +49,8 @@ MAX_PIXELS = 64_000_000
 
 CROP_SHARE = 0.875
 """Part of the short side that the central crop keeps, as in the ImageNet evaluations since AlexNet (224 of 256)."""
+
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,8 +94,9 @@ class PictureRule:
     Args:
         channels: 1 (grey) or 3 (red, green, blue).
         size: height and width in pixels.
-        fit: `crop` keeps the middle 87.5 % of the short side, `resize` stretches, `pad` keeps all and fills up
-            with black.
+        fit: `crop` keeps the middle of the short side, `resize` stretches, `pad` keeps all and fills up with black.
+        crop_share: of the short side, that `crop` keeps, above 0 and at most 1.
+        interpolation: `bilinear` or `bicubic`.
         inner: for `pad`: the middle part that the picture is enlarged or reduced to (28 x 28 in 32 x 32); else `size`.
         convert: also take CMYK, 16-bit and animated pictures (the first frame).
     """
@@ -109,6 +106,8 @@ class PictureRule:
     fit: Fit
     inner: tuple[int, int] | None = None
     convert: bool = False
+    crop_share: float = CROP_SHARE
+    interpolation: Interpolation = "bilinear"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -127,6 +126,10 @@ class PictureRule:
             encoding["inner"] = list(self.inner)
         if self.convert:
             encoding["convert"] = True
+        if self.crop_share != CROP_SHARE:
+            encoding["crop_share"] = self.crop_share
+        if self.interpolation != "bilinear":
+            encoding["interpolation"] = self.interpolation
         return encoding
 
     @classmethod
@@ -141,9 +144,11 @@ class PictureRule:
             inner = encoding.get("inner")
             channels = {"grey": 1, "rgb": 3}[encoding["colour"]]
             fit: Fit = {"crop": "crop", "resize": "resize", "pad": "pad"}[encoding["fit"]]  # type: ignore[assignment]
+            smooth: Interpolation = "bicubic" if encoding.get("interpolation") == "bicubic" else "bilinear"
             rule = cls(
-                channels, size, fit, inner and (int(inner[0]), int(inner[1])), bool(encoding.get("convert", False))
-            )
+                channels, size, fit, inner and (int(inner[0]), int(inner[1])), bool(encoding.get("convert", False)),
+                float(encoding.get("crop_share", CROP_SHARE)), smooth,
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError("the saved description of the pictures is damaged; train the run again") from error
         if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
@@ -300,7 +305,7 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
     image = _opened(file)
     height, width = head.height, head.width
     if box is None and rule.fit == "crop":
-        box = _middle(height, width, rule.size)
+        box = _middle(height, width, rule)
     try:
         if _kind(image) == "JPEG" and image.mode != "CMYK":
             _draft(image, rule, (height, width), box, sideways=head.orientation in (5, 6, 7, 8))
@@ -314,7 +319,7 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
     down, right = image.height / height, image.width / width  # less than 1 where a smaller scale was decoded
     top, left, tall, wide = (float(one) for one in box)
     edges = (left * right, top * down, min((left + wide) * right, image.width), min((top + tall) * down, image.height))
-    return _array(_resized(image, rule.size, edges))
+    return _array(_resized(image, rule, rule.size, edges))
 
 
 def view(image: Image.Image, rule: PictureRule) -> Array:
@@ -325,15 +330,15 @@ def view(image: Image.Image, rule: PictureRule) -> Array:
     if rule.fit == "pad":
         return _array(_padded(image, rule))
     if rule.fit == "resize":
-        return _array(_resized(image, rule.size))
-    top, left, tall, wide = _middle(image.height, image.width, rule.size)
-    return _array(_resized(image, rule.size, (left, top, left + wide, top + tall)))
+        return _array(_resized(image, rule, rule.size))
+    top, left, tall, wide = _middle(image.height, image.width, rule)
+    return _array(_resized(image, rule, rule.size, (left, top, left + wide, top + tall)))
 
 
-def _middle(height: int, width: int, size: tuple[int, int]) -> Array:
-    """Top, left, height and width of the central crop: the largest box of the right shape, times 0.875."""
-    share = CROP_SHARE * min(height / size[0], width / size[1])
-    tall, wide = size[0] * share, size[1] * share
+def _middle(height: int, width: int, rule: PictureRule) -> Array:
+    """Top, left, height and width of the central crop: a share of the largest box of the right shape."""
+    share = rule.crop_share * min(height / rule.size[0], width / rule.size[1])
+    tall, wide = rule.size[0] * share, rule.size[1] * share
     return np.array([(height - tall) / 2, (width - wide) / 2, tall, wide])
 
 
@@ -343,17 +348,17 @@ def _padded(image: Image.Image, rule: PictureRule) -> Image.Image:
     share = min(inner[0] / image.height, inner[1] / image.width)
     tall, wide = max(1, round(image.height * share)), max(1, round(image.width * share))
     canvas = Image.new(image.mode, (rule.size[1], rule.size[0]))
-    canvas.paste(_resized(image, (tall, wide)), ((rule.size[1] - wide) // 2, (rule.size[0] - tall) // 2))
+    canvas.paste(_resized(image, rule, (tall, wide)), ((rule.size[1] - wide) // 2, (rule.size[0] - tall) // 2))
     return canvas
 
 
 def _resized(
-    image: Image.Image, size: tuple[int, int], edges: tuple[float, float, float, float] | None = None
+    image: Image.Image, rule: PictureRule, size: tuple[int, int], edges: tuple[float, float, float, float] | None = None
 ) -> Image.Image:
     whole = edges is None or edges == (0, 0, image.width, image.height)
     if whole and image.size == (size[1], size[0]):
         return image
-    return image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=edges, reducing_gap=2.0)
+    return image.resize((size[1], size[0]), RESAMPLING[rule.interpolation], box=edges, reducing_gap=2.0)
 
 
 def _draft(image: Image.Image, rule: PictureRule, shape: tuple[int, int], box: Array | None, *, sideways: bool) -> None:

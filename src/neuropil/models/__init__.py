@@ -15,7 +15,10 @@ from neuropil.registry import Catalogue
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "build_model", "create_model", "list_models", "model_options", "usual_input_shape"]
+__all__ = [
+    "MODELS", "SQUEEZE", "build_model", "check_squeeze", "create_model", "list_models", "model_options",
+    "usual_input_shape",
+]  # fmt: skip
 
 MODELS = Catalogue(
     "model",
@@ -37,6 +40,13 @@ MODELS = Catalogue(
         "resnet44": ("neuropil.models.resnet:ResNet44", "residual network for CIFAR, 44 layers: 0.66 M weights"),
         "resnet56": ("neuropil.models.resnet:ResNet56", "residual network for CIFAR, 56 layers: 0.85 M weights"),
         "resnet110": ("neuropil.models.resnet:ResNet110", "residual network for CIFAR, 110 layers: 1.7 M weights"),
+        "resnetv2_18": ("neuropil.models.resnet_v2:ResNetV2_18", "pre-activation, 18 layers: 11.7 M weights"),
+        "resnetv2_34": ("neuropil.models.resnet_v2:ResNetV2_34", "the same, 34 layers: 21.8 M weights"),
+        "resnetv2_50": ("neuropil.models.resnet_v2:ResNetV2_50", "the same in bottlenecks, 50 layers: 25.5 M weights"),
+        "resnetv2_101": ("neuropil.models.resnet_v2:ResNetV2_101", "the same, 101 layers: 44.5 M weights"),
+        "resnetv2_152": ("neuropil.models.resnet_v2:ResNetV2_152", "the same, 152 layers: 60.2 M weights"),
+        "resnetv2_110": ("neuropil.models.resnet_v2:ResNetV2_110", "the same for CIFAR-10, 110 layers: 1.7 M weights"),
+        "resnetv2_164": ("neuropil.models.resnet_v2:ResNetV2_164", "in bottlenecks, 164 layers: 1.7 M weights"),
         "alexnet": ("neuropil.models.alexnet:AlexNet", "the winner of 2012: 61.0 M weights"),
         "googlenet": ("neuropil.models.googlenet:GoogLeNet", "inception modules: 7.0 M weights, 13.4 M while training"),
         "vgg11": ("neuropil.models.vgg:VGG11", "11 layers of 3x3 convolutions: 132.9 M weights"),
@@ -77,6 +87,10 @@ MODELS = Catalogue(
 )  # fmt: skip
 
 
+SQUEEZE = "squeeze"
+"""An option of every network of maps: squeeze and excitation behind each stage, by this reduction."""
+
+
 def list_models(pattern: str = "*") -> list[str]:
     """The names of the networks that match a shell pattern.
 
@@ -110,12 +124,30 @@ def build_model(name: str, options: Mapping[str, Any]) -> nn.Module:
         InputError: unknown name or option, a value of the wrong type, or a network that memory cannot hold.
     """
     name, checked = model_options(name, options)
+    reduction = checked.pop(SQUEEZE, None)
     try:
         network: nn.Module = MODELS.build(name, **checked)
     except (RuntimeError, OverflowError, MemoryError) as error:  # torch refuses sizes in these ways
         reason = str(error).splitlines()[0] if str(error) else "there is not enough memory"
         raise InputError(f"no {name!r} can be built with these options: {reason}; give smaller sizes") from error
-    return network
+    if reduction is None:
+        return network
+    from neuropil.nn.squeeze import squeeze_stages
+
+    check_squeeze(name, reduction)
+    return squeeze_stages(network, reduction)
+
+
+def check_squeeze(name: str, reduction: object) -> None:
+    """Hold the option `squeeze` against what it may be.
+
+    Raises:
+        InputError: it is no whole number from 1 on.
+    """
+    if isinstance(reduction, bool) or not isinstance(reduction, int) or reduction < 1:
+        raise InputError(
+            f"model {name!r}: option 'squeeze' must be a whole number from 1 on, but {reduction!r} was given"
+        )
 
 
 def create_model(
@@ -134,7 +166,8 @@ def create_model(
         in_channels: channels of the pictures; None keeps the network's own. The perceptron takes `in_features` instead,
             a line `in_shape`.
         features_only: leave out the classifier; the network then returns the list of its stages' outputs.
-        **options: further keyword arguments of the network's class, checked against its signature.
+        **options: further keyword arguments of the network's class, checked against its signature; `squeeze=16` puts
+            squeeze and excitation behind each stage of any network of maps.
 
     Raises:
         InputError: unknown name or option (the nearest one is offered), or a value of the wrong type.

@@ -6,7 +6,7 @@ convolution mixes the maps behind it, both with batch normalization and ReLU; tw
 accuracy for cost, which is `D_K^2 M D_F^2 + M N D_F^2` a block in place of `D_K^2 M N D_F^2`.
 
 Where we deviate: zeros stand on both sides as in PyTorch; weights that were trained in TensorFlow need
-`padding="same_tensorflow"`.
+`padding="same_tensorflow"` and `activation="relu6"`, which its released code has in place of ReLU.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class MobileNetV1(Staged):
         in_channels: 3 for colour pictures.
         width: the paper's alpha: a share of every layer's maps, 1, 0.75, 0.5 or 0.25 there.
         padding: of the 3x3 convolutions, `same` or `same_tensorflow`.
+        activation: `relu`, the paper's, or `relu6`, which public weights were trained with.
         dropout: share of the last maps left out while training; the released code's 0.001 is as good as none.
         initialization: how the weights start.
 
@@ -71,6 +72,7 @@ class MobileNetV1(Staged):
         in_channels: int = 3,
         width: float = 1.0,
         padding: Literal["same", "same_tensorflow"] = "same",
+        activation: Literal["relu", "relu6"] = "relu",
         dropout: float = 0.0,
         initialization: InitializationName = "he",
     ) -> None:
@@ -83,16 +85,19 @@ class MobileNetV1(Staged):
             nn.Sequential(
                 Convolution2d(in_channels, channels, 3, stride=2, padding=padding, bias=False),
                 nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
+                nn.ReLU(inplace=True) if activation == "relu" else nn.ReLU6(inplace=True),
             )
         ]
         ends, widths = [], []
         for stage in PLAN:
             for maps, stride in stage:
+                wanted = int(maps * width)
                 layers.append(
-                    DepthwiseSeparableConvolution2d(channels, int(maps * width), stride=stride, padding=padding)
+                    DepthwiseSeparableConvolution2d(
+                        channels, wanted, stride=stride, padding=padding, activation=activation
+                    )
                 )
-                channels = int(maps * width)
+                channels = wanted
             ends.append(len(layers))
             widths.append(channels)
         self.layers, self.stage_ends, self.widths = nn.Sequential(*layers), tuple(ends), tuple(widths)

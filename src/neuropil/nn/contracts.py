@@ -11,7 +11,17 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor, nn
 
-__all__ = ["BatchLike", "BatchStream", "Carry", "CountsItself", "Network", "Scorer", "Task", "WithAuxiliaries"]
+__all__ = [
+    "BatchLike",
+    "BatchStream",
+    "Carry",
+    "CountsItself",
+    "LearnsByEpoch",
+    "Network",
+    "Scorer",
+    "Task",
+    "WithAuxiliaries",
+]
 
 Carry = Any
 """State that a task hands from one batch to the next: `None` for images, detached states for truncated BPTT."""
@@ -84,6 +94,14 @@ class CountsItself(Protocol):
 
     def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
         """Multiply-adds for one sample, given the output's shape without the batch axis."""
+        ...
+
+
+class LearnsByEpoch(Protocol):
+    """Decides which weights learn; a function of the epoch alone, so that a resumed run does the same."""
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set what learns in this epoch, counted from 0."""
         ...
 
 

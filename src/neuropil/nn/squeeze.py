@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neuropil.errors import InputError
 
-__all__ = ["SqueezeExcitation"]
+__all__ = ["SqueezeExcitation", "squeeze_stages"]
 
 
 class SqueezeExcitation(nn.Module):
@@ -50,3 +52,35 @@ class SqueezeExcitation(nn.Module):
         """Squeeze, excite, scale."""
         squeezed = x.mean((2, 3), keepdim=True)
         return x * torch.sigmoid(self.fc2(F.relu(self.fc1(squeezed), inplace=True)))
+
+
+def squeeze_stages(model: nn.Module, reduction: int = 16) -> nn.Module:
+    """Put squeeze and excitation behind each stage of a network, in place: the chapter's "inserted into existing CNNs".
+
+    Residual networks that have it inside each block, as the paper's, are the catalogue's `se_resnet50` and its kin.
+
+    Args:
+        model: offers `stages` of maps and their `widths`, as every network of the catalogue that looks at pictures.
+        reduction: as `SqueezeExcitation`.
+
+    Raises:
+        InputError: a network without stages of maps, or a reduction below 1.
+
+    Example:
+        >>> from torch import nn
+        >>> net = nn.Module()
+        >>> net.stages, net.widths = nn.ModuleList([nn.Sequential(nn.Conv2d(3, 32, 3))]), (32,)
+        >>> [name for name, _ in squeeze_stages(net).stages[0][0].named_children()]
+        ['block', 'squeeze']
+    """
+    stages, widths = list(getattr(model, "stages", ())), tuple(getattr(model, "widths", ()))
+    maps = [any(isinstance(layer, nn.Conv2d) for layer in stage.modules()) for stage in stages]
+    if not stages or len(stages) != len(widths) or not all(maps):
+        raise InputError(f"{type(model).__name__} has no stages of maps to squeeze; leave squeeze out")
+    places = {id(child): (parent, name) for parent in model.modules() for name, child in parent.named_children()}
+    for stage, width in zip(stages, widths, strict=True):
+        last = list(stage.children())[-1]
+        parent, name = places[id(last)]
+        both = OrderedDict(block=last, squeeze=SqueezeExcitation(width, reduction).to(next(model.parameters()).device))
+        setattr(parent, name, nn.Sequential(both))
+    return model

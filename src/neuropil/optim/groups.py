@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from torch import nn
@@ -43,7 +43,11 @@ def weights_of(model: nn.Module, spared: Sequence[Spared] = ALL_SPARED) -> list[
 
 
 def parameter_groups(
-    model: nn.Module, *, weight_decay: float = 0.0, no_decay_on: Sequence[Spared] = ALL_SPARED
+    model: nn.Module,
+    *,
+    weight_decay: float = 0.0,
+    no_decay_on: Sequence[Spared] = ALL_SPARED,
+    shares: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Trainable parameters as groups for an update rule: those with weight decay, and those without.
 
@@ -52,6 +56,8 @@ def parameter_groups(
         weight_decay: of the weights, at least 0; for 0 there is one group, which makes the steps of small networks
             cheaper.
         no_decay_on: which parameters are spared, as in `weights_of`; an empty list for none.
+        shares: of the learning rate, by the parameter's name, for those that learn more slowly; each share makes
+            groups of its own, which say it under `share`.
 
     Raises:
         InputError: a negative decay, or nothing to train.
@@ -63,13 +69,16 @@ def parameter_groups(
     """
     if not weight_decay >= 0:
         raise InputError(f"weight_decay must be at least 0, but {weight_decay} was given")
-    everything = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not everything:
+    decayed = {id(parameter) for parameter in weights_of(model, no_decay_on)} if weight_decay else set()
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        share, decays = (shares or {}).get(name, 1.0), id(parameter) in decayed
+        group = groups.setdefault((-share, not decays), {"params": [], "weight_decay": weight_decay if decays else 0.0})
+        group["params"].append(parameter)
+        if shares:
+            group["share"] = share
+    if not groups:
         raise InputError("the network has no trainable parameter; unfreeze a part of it")
-    decayed = weights_of(model, no_decay_on)
-    if weight_decay == 0:
-        return [{"params": everything, "weight_decay": 0.0}]
-    known = {id(parameter) for parameter in decayed}
-    rest = [parameter for parameter in everything if id(parameter) not in known]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    return [groups[key] for key in sorted(groups)]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,11 +16,11 @@ from torch import nn
 from neuropil.data import AUGMENTATIONS
 from neuropil.data.augmentation import Augmentation
 from neuropil.data.batching import Batches
-from neuropil.data.normalization import Normalization, fit_normalization
+from neuropil.data.normalization import Normalization
 from neuropil.data.opening import check_source, open_source
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
-from neuropil.models import MODELS, build_model, model_options
+from neuropil.models import MODELS, SQUEEZE, build_model, check_squeeze, model_options
 from neuropil.nn.contracts import Task
 from neuropil.optim import RULES, SCHEDULES
 from neuropil.optim.averaging import WeightAverage
@@ -30,67 +29,16 @@ from neuropil.optim.penalties import Penalty
 from neuropil.optim.schedules import Schedule
 from neuropil.recipes.fitting import check_fit
 from neuropil.recipes.in_memory import refuse_in_memory
+from neuropil.recipes.options import FROM_DATA, BatchOptions, batch_options, speed_options, training_plan, transfer_plan
 from neuropil.recipes.recipe import MAIN_KEYS, Recipe
 from neuropil.recipes.signature import DataSignature, sign_data
+from neuropil.recipes.weights import adopt_record, fill
 from neuropil.registry import Catalogue, checked_options
 from neuropil.tasks import TASKS
 from neuropil.training.plan import TrainingPlan
-from neuropil.transfer.loading import load_weights
+from neuropil.transfer.freezing import Freezing
 
-__all__ = ["Assembly", "BatchOptions", "SpeedOptions", "assemble", "build_network", "build_task", "check_recipe"]
-
-FROM_DATA = ("num_classes", "in_channels", "in_features", "in_shape")
-"""Options of a network that the data decide."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOptions:
-    """The recipe's `[batches]`.
-
-    Args:
-        batch_size: samples in a batch; `full` for all of them (the chapter's batch update), `auto` to find it.
-        workers: threads that read ahead.
-        drop_last: leave a smaller last batch out.
-        normalize: bring inputs to mean 0 and deviation 1 by the training part's statistics.
-    """
-
-    batch_size: int | Literal["full", "auto"] = 64
-    workers: int = 0
-    drop_last: bool = False
-    normalize: Literal["channel", "feature", "none"] = "channel"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeedOptions:
-    """The recipe's `[speed]`.
-
-    Args:
-        mode: `auto` measures and picks what is left open below; `plain` keeps fp32, ordinary layout, no compiling.
-        precision: `bf16` multiplies in bfloat16 and keeps weights in fp32.
-        channels_last: NHWC memory layout of pictures.
-        compile: `torch.compile`.
-        device: `auto` takes a GPU where there is one.
-    """
-
-    mode: Literal["auto", "plain"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    channels_last: bool | None = None
-    compile: bool | None = None
-    device: str = "auto"
-
-    def chosen_device(self) -> str:
-        """The device by name.
-
-        Raises:
-            InputError: a device that this machine lacks.
-        """
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        kind = self.device.partition(":")[0]
-        if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
-            here = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-            raise InputError(f"speed.device cannot be {self.device!r} on this machine; it has: {here}")
-        return self.device
+__all__ = ["Assembly", "assemble", "build_network", "build_task", "check_recipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +55,7 @@ class Assembly:
         model: freshly initialised from the seed, or with the weights that the recipe names.
         task: loss, metrics, answer.
         plan: how long and how.
+        freezing: which weights learn in which epoch.
     """
 
     recipe: Recipe
@@ -118,6 +67,7 @@ class Assembly:
     model: nn.Module
     task: Task
     plan: TrainingPlan
+    freezing: Freezing
 
     def train_batches(self, batch_size: int) -> Batches:
         """Training batches of another size."""
@@ -126,7 +76,7 @@ class Assembly:
 
     def make_optimizer(self, model: nn.Module, lr: float | None = None) -> torch.optim.Optimizer:
         """The recipe's rule over a network's parameters; weight decay spares biases and normalisation."""
-        return make_optimizer(self.recipe, model, lr)
+        return make_optimizer(self.recipe, model, lr, self.freezing.shares(model))
 
     def make_schedule(self) -> Schedule:
         """The recipe's learning-rate schedule, constant by default."""
@@ -164,9 +114,13 @@ def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
         raise InputError(
             "the recipe names no network; give one, for example model=resnet18 (`neuropil models` lists all)"
         )
-    if not isinstance(weights := model.pop("weights", ""), str):
-        raise InputError(f"model.weights must be the path of a file, but {weights!r} was given")
-    _check(MODELS, *model_options(name, model), FROM_DATA)
+    weights = model.pop("weights", None)
+    if transfer_plan(recipe).method != "all" and weights is None:
+        raise InputError("[transfer] is for a network whose weights are loaded; name them with weights=FILE")
+    name, model = model_options(name, model)
+    if (reduction := model.pop(SQUEEZE, None)) is not None:
+        check_squeeze(name, reduction)
+    _check(MODELS, name, model, FROM_DATA)
     name, task = _named(recipe, "task")
     if name is not None:
         _check(TASKS, name, task, ("classes", "class_counts", "targets", "mean", "scale"))
@@ -220,27 +174,6 @@ def _make_penalty(recipe: Recipe) -> Penalty | None:
     return Penalty(**checked_options(Penalty, options, where="[penalty]")) if options else None
 
 
-def batch_options(recipe: Recipe) -> BatchOptions:
-    """The checked `[batches]` of a recipe."""
-    options = BatchOptions(**checked_options(BatchOptions, recipe.section("batches"), where="[batches]"))
-    if isinstance(options.batch_size, int) and options.batch_size < 1:
-        raise InputError(f"batches.batch_size must be at least 1, but {options.batch_size} was given")
-    return options
-
-
-def speed_options(recipe: Recipe) -> SpeedOptions:
-    """The checked `[speed]` of a recipe."""
-    return SpeedOptions(**checked_options(SpeedOptions, recipe.section("speed"), where="[speed]"))
-
-
-def training_plan(recipe: Recipe) -> TrainingPlan:
-    """The checked `[training]` of a recipe; ten epochs where it names no length."""
-    options = checked_options(TrainingPlan, recipe.section("training"), where="[training]")
-    if "epochs" not in options and "steps" not in options:
-        options["epochs"] = 10
-    return TrainingPlan(**options)
-
-
 def assemble(
     recipe: Recipe, splits: Splits | None = None, *, tell: Callable[[str], None] = lambda sentence: None
 ) -> Assembly:
@@ -254,17 +187,17 @@ def assemble(
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
+    recipe = adopt_record(recipe, data_given=splits is not None, tell=tell)
     check_recipe(recipe, data_given=splits is not None)
     if splits is None:
         data = recipe.section("data")
         splits = open_source(data.pop("source"), data)
     options = batch_options(recipe)
-    normalization = None
-    if options.normalize != "none":
-        normalization = fit_normalization(splits.train, kind=options.normalize)
+    normalization = options.normalization(splits.train)
     signature = sign_data(splits.train, normalization)
     size = options.batch_size if isinstance(options.batch_size, int) else len(splits.train)
     task = build_task(recipe, signature)
+    model, recipe = _network_and_transfer(recipe, signature, tell)
     return Assembly(
         recipe=recipe,
         splits=splits,
@@ -272,10 +205,23 @@ def assemble(
         train=_training_batches(recipe, splits.train, normalization, options, size),
         valid=evaluation_batches(splits.valid, normalization, options),
         test=evaluation_batches(splits.test, normalization, options),
-        model=build_network(recipe, signature, tell=tell),
+        model=model,
         task=task,
         plan=training_plan(recipe),
+        freezing=Freezing(model, transfer_plan(recipe)),
     )
+
+
+def _network_and_transfer(
+    recipe: Recipe, signature: DataSignature, tell: Callable[[str], None]
+) -> tuple[nn.Module, Recipe]:
+    """The network with its weights, and the recipe: it fine-tunes where it does not say how a new classifier learns."""
+    model = build_network(recipe, signature)
+    weights = recipe.section("model").get("weights")
+    if weights is not None and fill(model, weights, tell) and not recipe.section("transfer"):
+        recipe = recipe.with_values({"transfer.method": "fine_tune"})
+        tell("transfer.method=fine_tune: first the classifier learns, then everything (transfer=features, all: others)")
+    return model, recipe
 
 
 def _training_batches(
@@ -306,21 +252,14 @@ def evaluation_batches(
     return Batches(samples, batch_size=256, seed=0, shuffle=False, workers=workers, normalize=normalization)
 
 
-def build_network(
-    recipe: Recipe, signature: DataSignature, *, tell: Callable[[str], None] = lambda sentence: None
-) -> nn.Module:
-    """The recipe's network for data of this signature, its weights drawn from the recipe's seed or from its file.
-
-    Args:
-        recipe: names the network; `model.weights` names a file that fills it, all but a classifier of another width.
-        signature: of the data.
-        tell: gets a sentence where the file's classifier was left out.
+def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
+    """The recipe's network for data of this signature, its weights drawn from the recipe's seed.
 
     Raises:
-        InputError: the network cannot take such data, or the weights do not fit it.
+        InputError: the network cannot take such data.
     """
     options = recipe.section("model")
-    weights = options.pop("weights", None)
+    options.pop("weights", None)
     name, options = model_options(options.pop("name"), options)
     accepted = inspect.signature(MODELS.builder(name)).parameters
     shape = signature.input_shape
@@ -337,31 +276,7 @@ def build_network(
     torch.manual_seed(recipe.seed)
     model = build_model(name, {**{k: v for k, v in known.items() if k in accepted}, **options})
     check_fit(model, name, signature)
-    if weights is not None:
-        _fill(model, weights, tell)
     return model
-
-
-def _fill(model: nn.Module, weights: str, tell: Callable[[str], None]) -> None:
-    """Load weights, but not those of a classifier whose number of outputs alone is another."""
-    report = load_weights(model, weights, strict=False)
-    if report.complete:
-        return
-    body = deepcopy(model)
-    body.reset_classifier(0)  # type: ignore[operator]
-    classifier = set(model.state_dict()) - set(body.state_dict())
-    widths = {
-        (theirs[0], ours[0])
-        for name, theirs, ours in report.mismatched
-        if name in classifier and theirs[1:] == ours[1:]
-    }
-    if report.missing or report.unexpected or {name for name, _, _ in report.mismatched} - classifier or not widths:
-        load_weights(model, weights)  # refuses, and says why
-    ((theirs, ours),) = widths
-    tell(
-        f"the classifier in {weights!r} has {theirs} outputs, these data need {ours}: all other weights were loaded, "
-        "the classifier begins anew"
-    )
 
 
 def build_task(recipe: Recipe, signature: DataSignature) -> Task:
@@ -383,12 +298,16 @@ def build_task(recipe: Recipe, signature: DataSignature) -> Task:
     return task
 
 
-def make_optimizer(recipe: Recipe, model: nn.Module, lr: float | None = None) -> torch.optim.Optimizer:
-    """The recipe's rule over a network's parameters; `lr` stands in for the recipe's own."""
+def make_optimizer(
+    recipe: Recipe, model: nn.Module, lr: float | None = None, shares: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
+    """The recipe's rule over a network's parameters; `lr` stands in for its own rate, of which some have a share."""
     options = recipe.section("optimizer")
     name = options.pop("name", "adam")
     if lr is not None:
         options["lr"] = lr
-    groups = parameter_groups(model, weight_decay=options.pop("weight_decay", 0.0))
+    groups = parameter_groups(model, weight_decay=options.pop("weight_decay", 0.0), shares=shares)
     optimizer: torch.optim.Optimizer = RULES.build(name, groups, **options)
+    for group in optimizer.param_groups:
+        group["lr"] *= group.pop("share", 1.0)
     return optimizer

@@ -29,7 +29,8 @@ def create_model(
         name: one of `list_models()`, or a line of layers such as "Conv6@5 - ReLU - Pool2 - FC10 - SM".
         num_classes: outputs; the network's own number by default.
         in_channels: channels of the pictures; the network's own number by default.
-        weights: a file of weights (safetensors, .pt, .pth, .th, .npz) that fills the network exactly.
+        weights: a file of weights, `torchvision:NAME` or `hf-hub:OWNER/REPOSITORY`, that fills the network
+            exactly; where the weights are known, the options that they need are taken from their record.
         features_only: leave out the classifier; the network then returns the list of its stages' outputs.
         **options: further options of the network's class.
 
@@ -42,11 +43,18 @@ def create_model(
     """
     if weights is not None and features_only:
         raise InputError("weights and features_only were both given; load the weights first, then take its features")
+    path = None
+    if weights is not None:
+        from neuropil.transfer.finding import find_weights
+
+        path, record = find_weights(weights)
+        if record is not None and record.model == name:
+            options = {**record.options, **options}
     network = models.create_model(
         name, num_classes=num_classes, in_channels=in_channels, features_only=features_only, **options
     )
-    if weights is not None:
+    if path is not None:
         from neuropil.transfer.loading import load_weights
 
-        load_weights(network, weights)
+        load_weights(network, path)
     return network

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neuropil.models import create_model, model_options, usual_input_shape
+from neuropil.models import model_options, usual_input_shape
+from neuropil.recipes.creating import create_model
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
 from neuropil.recipes.signature import DataSignature
@@ -90,11 +91,7 @@ def export_model(
     known, options = model_options(name, given)
     if known == "line" and shape is not None:
         options.setdefault("in_shape", shape)
-    network = create_model(known, **options)
-    if weights is not None:
-        from neuropil.transfer.loading import load_weights
-
-        load_weights(network, weights)
+    network = create_model(known, weights=weights, **options)
     sample = usual_input_shape(network) if shape is None else shape
     facts = {"model": getattr(network, "line", known), "input_shape": list(sample)}
     target = Path(to) if to is not None else Path(f"{known}.{format or 'onnx'}")

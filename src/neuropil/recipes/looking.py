@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from neuropil.data.contact_sheet import contact_sheet
 from neuropil.data.opening import open_source
 from neuropil.data.records import Samples, Splits
+from neuropil.drawing.contact_sheet import contact_sheet
 from neuropil.errors import InputError
 from neuropil.files import write_atomic
 from neuropil.recipes.recipe import Recipe

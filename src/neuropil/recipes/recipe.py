@@ -31,13 +31,16 @@ MAIN_KEYS = {
     "task": "name",
     "data": "source",
     "model": "name",
+    "transfer": "method",
     "optimizer": "name",
     "schedule": "name",
     "speed": "mode",
 }
 """Sections that may be given as one word (`model=resnet18`), and the key that the word is for."""
 
-SECTIONS = ("task", "data", "augment", "batches", "model", "optimizer", "schedule", "penalty", "training", "speed")
+SECTIONS = (
+    "task", "data", "augment", "batches", "model", "transfer", "optimizer", "schedule", "penalty", "training", "speed",
+)  # fmt: skip
 
 PLAIN = ("title", "name", "seed")
 
@@ -52,6 +55,7 @@ SHORT = {
     "target": "data.target",
     "strict": "data.strict",
     "weights": "model.weights",
+    "freeze": "transfer.method",
     "precision": "speed.precision",
     "device": "speed.device",
 }

@@ -201,9 +201,7 @@ def _trained_network(
     folder: RunFolder, recipe: Recipe, signature: DataSignature, weights: Which
 ) -> tuple[nn.Module, list[str]]:
     """The network with the weights asked for, and sentences about checkpoints passed over."""
-    section = recipe.section("model")
-    section.pop("weights", None)
-    model = build_network(recipe.with_values({"model": section}), signature)
+    model = build_network(recipe, signature)
     tensors, complaints = _weights(folder, weights)
     names = set(model.state_dict())
     try:

@@ -16,8 +16,9 @@ from neuropil.data.batching import Batches
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.nn.contracts import Scorer
-from neuropil.recipes.assembly import Assembly, assemble, batch_options, speed_options
+from neuropil.recipes.assembly import Assembly, assemble
 from neuropil.recipes.in_memory import refuse_in_memory
+from neuropil.recipes.options import batch_options, speed_options
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import recipe_of
 from neuropil.training.environment import describe_environment
@@ -78,6 +79,7 @@ class Running:
             schedule=assembly.make_schedule(),
             penalty=assembly.make_penalty(),
             average=assembly.make_average(model),
+            freezing=assembly.freezing,
             speed=self.speed,
         )
         events = EventLog(self.folder.path)

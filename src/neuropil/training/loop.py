@@ -123,6 +123,8 @@ class _Loop:
         """The remaining steps of the current epoch; sets `evaluation_due` at its end."""
         progress = self.progress
         group: list[BatchLike] = []
+        if self.ingredients.freezing is not None:
+            self.ingredients.freezing.start_epoch(progress.epoch)
         if progress.batch == 0:
             for module in self.epoch_modules:
                 module.start_epoch()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError, NonFiniteError
-from neuropil.nn.contracts import BatchLike, BatchStream, Task
+from neuropil.nn.contracts import BatchLike, BatchStream, LearnsByEpoch, Task
 from neuropil.optim.averaging import WeightAverage
 from neuropil.optim.clipping import clip_by_global_norm, clip_by_value
 from neuropil.optim.penalties import Penalty
@@ -41,6 +41,7 @@ class Ingredients:
         schedule: of the learning rate.
         penalty: L1 and L2 terms of the loss.
         average: moving average of the weights, over the same model.
+        freezing: which weights learn in which epoch; all of them where left out.
         speed: placement, precision, compiled or not.
     """
 
@@ -52,6 +53,7 @@ class Ingredients:
     valid: BatchStream | None = None
     penalty: Penalty | None = None
     average: WeightAverage | None = None
+    freezing: LearnsByEpoch | None = None
     speed: SpeedPlan
 
 

@@ -18,10 +18,14 @@ class KeyTable:
     Args:
         name: the family and where its names come from.
         renames: patterns of theirs and what stands there in ours, applied in order to every name.
+        notes: a pattern of names that hold no weights but facts, which are left out.
+        matrices: a pattern of names (theirs) whose 1x1 kernels are matrices here.
     """
 
     name: str
     renames: tuple[tuple[str, str], ...] = ()
+    notes: str = r"(?!)"
+    matrices: str = r"(?!)"
 
     def rename(self, theirs: str) -> str:
         """Our name for one of theirs."""
@@ -29,10 +33,29 @@ class KeyTable:
             theirs = re.sub(pattern, ours, theirs)
         return theirs
 
+    def renamed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights under our names."""
+        return {
+            self.rename(name): value.flatten(1) if re.search(self.matrices, name) else value
+            for name, value in weights.items()
+            if not re.search(self.notes, name)
+        }
+
 
 KEY_TABLES = (
     KeyTable("own names (also torchvision's residual networks)"),
     KeyTable("timm's SENet (legacy_*)", ((r"^(layer\d\.)", r"layers.\1"),)),
+    KeyTable(
+        "timm's ResNetV2",
+        (
+            (r"^stem\.conv\.", "layers.stem.0."),
+            (r"^stages\.(\d)\.blocks\.", r"layers.stage\1."),
+            (r"\.downsample\.conv\.", ".downsample."),
+            (r"^norm\.", "layers.norm."),
+            (r"^head\.fc\.", "fc."),
+        ),
+        matrices=r"^head\.fc\.weight$",
+    ),
     KeyTable("torchvision's GoogLeNet", ((r"^(conv\d|inception\w+)\.", r"layers.\1."),)),
     KeyTable("torchvision's ShuffleNetV2", ((r"^(conv\d|stage\d)\.", r"layers.\1."),)),
     KeyTable(
@@ -67,6 +90,19 @@ KEY_TABLES = (
         "residual networks for CIFAR-10 by Y. Idelbayev (akamaster)",
         ((r"^linear\.", "fc."), (r"\.shortcut\.", ".downsample.")),
     ),
+    KeyTable(
+        "TensorFlow's MobileNet as NumPy arrays, batch normalization folded in",
+        (
+            (r"^conv0\.weight", "layers.0.0.weight"),
+            (r"^conv0\.bias", "layers.0.1.bias"),
+            (r"^block(\d+)\.dw\.weight", r"layers.\1.depthwise.weight"),
+            (r"^block(\d+)\.dw\.bias", r"layers.\1.depthwise_normalization.bias"),
+            (r"^block(\d+)\.pw\.weight", r"layers.\1.pointwise.weight"),
+            (r"^block(\d+)\.pw\.bias", r"layers.\1.pointwise_normalization.bias"),
+            (r"^fc\.", "classifier."),
+        ),
+        notes=r"^block\d+\.stride$",
+    ),
 )
 """Tried in this order; the first that gives most names a place wins."""
 
@@ -85,5 +121,5 @@ def translated(weights: Mapping[str, Tensor], ours: Collection[str]) -> tuple[di
         ['fc.bias']
     """
     known = set(ours)
-    renamed = [({table.rename(name): value for name, value in weights.items()}, table) for table in KEY_TABLES]
+    renamed = [(table.renamed(weights), table) for table in KEY_TABLES]
     return max(renamed, key=lambda pair: len(known & pair[0].keys()))

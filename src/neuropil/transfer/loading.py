@@ -8,12 +8,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from neuropil.errors import InputError
+from neuropil.transfer.foreign_files import read_layers
 from neuropil.transfer.keys import translated
-from neuropil.transfer.reading import read_weights
+from neuropil.transfer.layer_order import named_by_order
+from neuropil.transfer.reading import LAYER_SUFFIXES, read_weights
 
 __all__ = ["LoadReport", "load_weights"]
+
+ORDER = "the kind and order of the layers"
 
 COUNTER = "num_batches_tracked"
 """Batch normalization's counter, which files from before torch 0.4.1 lack; it keeps its value then."""
@@ -52,7 +57,7 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
 
     Args:
         model: takes the weights, each on its own device and in its own dtype.
-        path: a file that `read_weights` reads.
+        path: a file that `read_weights` or `read_layers` reads.
         strict: refuse a file that does not fill the network exactly. Otherwise load what fits by name and shape (a
             network with a new classifier) and report the rest.
 
@@ -63,12 +68,12 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
         InputError: an unreadable file, the first mismatch (strict), or nothing at all that fits.
     """
     own = model.state_dict()
-    weights, table = translated(read_weights(path), own)
+    weights, table = _under_our_names(model, Path(path))
     shared = [name for name in own if name in weights]
     fitting = [name for name in shared if _fits(weights[name], own[name])]
     report = LoadReport(
         path=str(path),
-        table=table.name,
+        table=table,
         matched=tuple(fitting),
         missing=tuple(name for name in own if name not in weights and not name.endswith(COUNTER)),
         unexpected=tuple(name for name in weights if name not in own),
@@ -82,6 +87,31 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
         for name in report.matched:
             own[name].copy_(weights[name])
     return report
+
+
+def _under_our_names(model: nn.Module, path: Path) -> tuple[dict[str, Tensor], str]:
+    """The file's tensors by our names, and how they were found."""
+    if path.is_file() and path.suffix.lower() in LAYER_SUFFIXES:
+        weights, how = named_by_order(model, read_layers(path), str(path)), ORDER
+    else:
+        weights, table = translated(read_weights(path), model.state_dict())
+        how = table.name
+    return _unfolded(model, weights), how
+
+
+def _unfolded(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Normalizations that were folded into the convolutions before them, as ones that only add their shift.
+
+    Of such a normalization the file has the shift alone. Mean 0, variance 1 - eps and scale 1 leave the rest as it is.
+    """
+    found = dict(weights)
+    for name, layer in model.named_modules():
+        parts = {part: f"{name}.{part}" for part in ("weight", "running_mean", "running_var")}
+        shift = weights.get(f"{name}.bias")
+        if isinstance(layer, _BatchNorm) and shift is not None and not weights.keys() & set(parts.values()):
+            one = torch.ones_like(shift)
+            found |= {parts["weight"]: one, parts["running_mean"]: 0 * one, parts["running_var"]: one - layer.eps}
+    return found
 
 
 def _fits(given: Tensor, place: Tensor) -> bool:

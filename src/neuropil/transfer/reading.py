@@ -16,9 +16,15 @@ from torch import Tensor
 
 from neuropil.errors import InputError
 
-__all__ = ["SUFFIXES", "read_weights"]
+__all__ = ["LAYER_SUFFIXES", "SUFFIXES", "read_weights"]
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".npz")
+"""Formats that hold tensors by name."""
+
+LAYER_SUFFIXES = (".onnx", ".h5", ".keras")
+"""Formats that hold them layer by layer, which `foreign_files` reads."""
+
+ALLOWED = (*SUFFIXES, *LAYER_SUFFIXES)
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
 """Entries under which training programs keep the weights beside other things."""
@@ -41,12 +47,10 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"no weights file at {str(path)!r}; give the path of a {', '.join(SUFFIXES)} file")
+        raise InputError(f"no weights file at {str(path)!r}; give the path of a {', '.join(ALLOWED)} file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(
-            f"{str(path)!r} is no weights file that can be read; allowed endings are {', '.join(SUFFIXES)}"
-        )
+        raise InputError(f"{str(path)!r} is no weights file that can be read; allowed endings are {', '.join(ALLOWED)}")
     try:
         content = _read(path, suffix)
     except Exception as error:  # a hostile file may raise anything; each is a refusal of that file, never a crash

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data.batches_samples import pictures
-from neuropil.data.contact_sheet import contact_sheet
+from neuropil.drawing.contact_sheet import contact_sheet
 from neuropil.errors import InputError
 
 

@@ -1,0 +1,215 @@
+"""Networks of ours and of torchvision and timm by turns: a training step, and inference."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.machine import ceilings
+from benchmarks.records import Measurement
+from benchmarks.shared_data import transforms
+from benchmarks.topics.networks import BATCH, NETWORKS, RATIOS, SPARING
+from neuropil.inspection.summary import summarize
+from neuropil.models import create_model
+from neuropil.nn.contracts import WithAuxiliaries
+from neuropil.tasks.classification import Classification
+from neuropil.training.speed import Placed, Placement, choose_speed
+from neuropil.transfer.keys import translated
+
+__all__ = ["COMPETITORS", "kept_bytes", "pair_of"]
+
+WARM_UP, TURNS = 2, 4
+LONG_RUN_STEPS = 1000
+PLAIN = Placement()
+TASK = Classification([f"class {number}" for number in range(1000)])
+
+
+class MainLogits(nn.Module):
+    """GoogLeNet's peer gives a tuple while training; both sides pay for the auxiliary classifiers."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Any:
+        found = self.network(x)
+        if isinstance(found, Tensor):
+            return found
+        return WithAuxiliaries(found.logits, (found.aux_logits1, found.aux_logits2), 0.3)
+
+
+def pair_of(name: str) -> tuple[nn.Module, nn.Module]:
+    """Our network and its peer, with the same weights and without dropout, which would draw differently."""
+    peer = NETWORKS[name]
+    transforms()  # torchvision, also where its compiled part does not fit
+    more = {"init_weights": False} if name == "googlenet" else {}
+    module = import_module("torchvision.models" if peer.library == "torchvision" else "timm.models")
+    theirs = getattr(module, peer.name)(**more)
+    ours = create_model(name, **dict(peer.options))
+    weights, _ = translated(theirs.state_dict(), ours.state_dict())
+    ours.load_state_dict(weights)
+    for network in (ours, theirs):
+        for layer in network.modules():
+            if "Dropout" in type(layer).__name__:
+                layer.p = layer.rate = 0.0  # type: ignore[assignment]
+            if hasattr(layer, "drop_rate"):
+                layer.drop_rate = 0.0
+    return ours, MainLogits(theirs)
+
+
+def batch() -> Placed:
+    """Random pictures and classes."""
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(BATCH, 3, 224, 224, generator=draw)
+    return Placed(inputs, torch.randint(1000, (BATCH,), generator=draw), np.arange(BATCH))
+
+
+def train_step(network: nn.Module, placement: Placement) -> Callable[[], float]:
+    """Forward, loss and backward; the loss."""
+    placed = placement.place(batch())
+    network.train()
+
+    def step() -> float:
+        network.zero_grad()
+        with placement.precision_context():
+            loss, _ = TASK.step(network, placed, None)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    return step
+
+
+def inference(network: nn.Module, placement: Placement) -> Callable[[], float]:
+    """Forward in evaluation mode."""
+    placed = placement.place(batch())
+    network.eval()
+
+    def step() -> float:
+        with torch.inference_mode(), placement.precision_context():
+            return float(network(placed.inputs).float().square().mean())
+
+    return step
+
+
+def by_turns(steps: Sequence[Callable[[], float]], seed: int, within: float) -> list[float]:
+    """Milliseconds of each by turns, medians; what they compute must agree.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    times: list[list[float]] = [[] for _ in steps]
+    values = [math.nan] * len(steps)
+    for turn in range(WARM_UP + TURNS):
+        order = list(range(len(steps)))
+        for number in order if (turn + seed) % 2 == 0 else reversed(order):
+            begin = time.perf_counter()
+            values[number] = steps[number]()
+            times[number].append(1e3 * (time.perf_counter() - begin))
+    if max(values) - min(values) > within * abs(values[0]):
+        raise RuntimeError(f"the sides computed different things: {values}")
+    return [statistics.median(taken[WARM_UP:]) for taken in times]
+
+
+@contextmanager
+def placed(network: nn.Module, placement: Placement) -> Iterator[nn.Module]:
+    """A network in a layout, and back in the ordinary one."""
+    try:
+        yield placement.place_model(network)
+    finally:
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
+def kept_bytes(network: nn.Module) -> int:
+    """What a forward pass in training keeps for the way back, each storage once, weights not counted."""
+    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if (place := tensor.untyped_storage().data_ptr()) not in own:
+            kept[place] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss, _ = TASK.step(network.train(), batch(), None)
+    del loss
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def one_network(name: str, seed: int) -> dict[str, float]:
+    """All comparisons of one network."""
+    ours, theirs = pair_of(name)
+    found: dict[str, float] = {"mib": kept_bytes(ours) / 2**20}
+    plans = {
+        "": choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, compile=False).placement,
+        " fp32": choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, precision="fp32", compile=False).placement,
+    }
+    for kind, plan in plans.items():
+        with placed(ours, plan):
+            mine, other = by_turns([train_step(ours, plan), train_step(theirs, PLAIN)], seed, 0.02)
+        found[f"training{kind}"] = mine / other
+        if not kind:
+            found["ms"], found["bf16"] = mine, float(plan.precision == "bf16")
+    plan = plans[""]
+    with placed(ours, plan), placed(theirs, plan):
+        mine, other = by_turns([train_step(ours, plan), train_step(theirs, plan)], seed, 0.02)
+        found["training tuned"] = mine / other
+        mine, other = by_turns([inference(ours, plan), inference(theirs, plan)], seed, 0.05)
+        found["inference tuned"] = mine / other
+    with placed(ours, plan):
+        mine, other = by_turns([inference(ours, plan), inference(theirs, PLAIN)], seed, 0.05)
+        found["inference"] = mine / other
+    return found
+
+
+def sparing_densenet(seed: int) -> dict[str, float]:
+    """Ours with recomputation beside torchvision's default."""
+    ours, theirs = pair_of("densenet121")
+    sparing = create_model("densenet121", recompute=True)
+    sparing.load_state_dict(ours.state_dict())
+    mine, other = by_turns([train_step(sparing, PLAIN), train_step(theirs, PLAIN)], seed, 0.01)
+    memory, time_taken = SPARING
+    return {memory: kept_bytes(sparing) / kept_bytes(theirs), time_taken: mine / other}
+
+
+def _work() -> dict[str, int]:
+    with torch.device("meta"):
+        return {name: sum(p.numel() for p in create_model(name, **dict(peer.options)).parameters())
+                for name, peer in NETWORKS.items()}  # fmt: skip
+
+
+def neuropil(seed: int) -> Measurement:
+    """Every network of ours beside its peer."""
+    rows = {name: one_network(name, seed) for name in NETWORKS}
+    figures = {f"{key} {name}": row[key] for name, row in rows.items() for key in (*RATIOS, "ms", "mib")}
+    for key in RATIOS:
+        figures[f"{key} all"] = math.exp(statistics.mean(math.log(row[key]) for row in rows.values()))
+    return Measurement(
+        {**figures, **sparing_densenet(seed)},
+        _work(),
+        notes={f"bf16 {name}": row["bf16"] for name, row in rows.items()},
+    )
+
+
+def floor(seed: int) -> Measurement:
+    """The least time of each network's products, and what its peer keeps."""
+    best = ceilings()
+    figures: dict[str, float] = dict.fromkeys(SPARING, 1.0)
+    for name in NETWORKS:
+        ours, theirs = pair_of(name)
+        operations = 3 * 2 * BATCH * summarize(ours, (3, 224, 224)).multiply_adds
+        figures[f"ms {name}"] = 1e-6 * operations / best["bf16_gflop_per_second"]
+        figures[f"mib {name}"] = kept_bytes(theirs) / 2**20
+    figures |= {f"{key} {name}": 1.0 for key in RATIOS for name in (*NETWORKS, "all")}
+    return Measurement(figures, _work())
+
+
+COMPETITORS: dict[str, Callable[[int], Measurement]] = {"neuropil": neuropil, "floor": floor}

@@ -1,0 +1,102 @@
+"""How fast whole networks train and answer, beside the same networks of torchvision and timm."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from benchmarks.records import Duel, Row, Topic
+
+__all__ = ["BATCH", "NETWORKS", "RATIOS", "SPARING", "TOPIC", "Peer"]
+
+BATCH = 8
+
+
+class Peer(NamedTuple):
+    """The same network elsewhere.
+
+    Args:
+        library: torchvision or timm.
+        name: there.
+        options: ours, so that both compute the same.
+    """
+
+    library: str
+    name: str
+    options: tuple[tuple[str, str | float], ...] = ()
+
+
+NETWORKS = {
+    "alexnet": Peer("torchvision", "alexnet", (("form", "torchvision"),)),
+    "vgg11_bn": Peer("torchvision", "vgg11_bn"),
+    "googlenet": Peer("torchvision", "googlenet", (("form", "torchvision"),)),
+    "resnet18": Peer("torchvision", "resnet18"),
+    "resnet50": Peer("torchvision", "resnet50"),
+    "resnetv2_50": Peer("timm", "resnetv2_50"),
+    "densenet121": Peer("torchvision", "densenet121"),
+    "dpn68": Peer("timm", "dpn68"),
+    "se_resnet50": Peer("timm", "legacy_seresnet50"),
+    "mobilenet_v2": Peer("torchvision", "mobilenet_v2"),
+    "mobilenet_v3_large": Peer("torchvision", "mobilenet_v3_large"),
+    "shufflenet_v2": Peer("torchvision", "shufflenet_v2_x1_0"),
+    "mnasnet_a1": Peer("timm", "semnasnet_100"),
+}
+"""One of each family; the other depths are made of the same layers."""
+
+RATIOS = {
+    "training": ("a training step, ours by its speed plan over theirs as shipped", 1.0, 0.50),
+    "training fp32": ("a training step, ours by its plan in fp32 only over theirs as shipped", 1.0, 0.77),
+    "training tuned": ("a training step, both by the same plan", 1.03, 1.03),
+    "inference": ("inference, ours by its speed plan over theirs as shipped", None, None),
+    "inference tuned": ("inference, both by the same plan", None, None),
+}
+"""What is compared, the limit for each network, and the limit for the geometric mean of all."""
+
+SPARING = {
+    "densenet memory": ("DenseNet-121 with recomputation over torchvision's default: activations kept", 0.50),
+    "densenet time": ("DenseNet-121 with recomputation over torchvision's default: time of a step", 1.2),
+}
+
+
+def _rows() -> list[Row]:
+    rows = []
+    for key, (said, each, all_of_them) in RATIOS.items():
+        rows.append(
+            Row(what=f"{said}: geometric mean", figure=f"{key} all", unit="×", kind="ours", better="low",
+                target=all_of_them)
+        )  # fmt: skip
+        rows += [
+            Row(what=f"{name}, {said}", figure=f"{key} {name}", unit="×", kind="ours", better="low", target=each)
+            for name in NETWORKS
+        ]
+    rows += [
+        Row(what=f"{name}, a training step by its speed plan, beside the floor of its products",
+            figure=f"ms {name}", unit="ms", kind="ours / peer", better="low")
+        for name in NETWORKS
+    ]  # fmt: skip
+    rows += [
+        Row(what=f"{name}, activations kept for the way back, beside theirs", figure=f"mib {name}", unit="MiB",
+            kind="ours / peer", better="low")
+        for name in NETWORKS
+    ]  # fmt: skip
+    return rows + [
+        Row(what=said, figure=key, unit="×", kind="ours", better="low", target=target)
+        for key, (said, target) in SPARING.items()
+    ]
+
+
+TOPIC = Topic(
+    name="networks",
+    title="Whole networks",
+    notes=(
+        f"Batches of {BATCH} random pictures of 224 × 224, 1000 classes, the same weights on both sides (and equal "
+        "losses, which is checked). A training step is forward, loss and backward; inference is forward without "
+        "gradients, in evaluation mode. Both sides by turns, A B B A, in one process, medians of the turns after two "
+        "to warm up; one process is one pair, and takes minutes.",
+        "As shipped: eager, ordinary layout, fp32. Our speed plan chooses layout and precision by trying them, as "
+        "`neuropil train` does for runs of more than 20 s; compiling is left out. Under the same plan the peer gets "
+        "that layout and autocast too.",
+        "The floor is two operations for each multiply-add, three times for training, at the best bf16 matrix product "
+        "that was measured in the same pair.",
+    ),
+    duels=(Duel(ours="neuropil", peer="floor", rows=_rows(), pairs=5),),
+)

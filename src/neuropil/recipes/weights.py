@@ -1,0 +1,115 @@
+"""Loaded weights in a recipe: what their record fills in, and how they get into the network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from neuropil.data import SOURCES
+from neuropil.data.opening import kind_of
+from neuropil.errors import InputError
+from neuropil.recipes.options import FROM_DATA
+from neuropil.recipes.recipe import Recipe
+from neuropil.transfer.finding import find_weights
+from neuropil.transfer.freezing import classifier_of
+from neuropil.transfer.loading import load_weights
+from neuropil.transfer.records import Preprocessing, WeightRecord
+
+__all__ = ["adopt_record", "fill"]
+
+Tell = Callable[[str], None]
+
+
+def adopt_record(recipe: Recipe, *, data_given: bool, tell: Tell) -> Recipe:
+    """A recipe with what the record of its weights says filled in, where the recipe leaves it open.
+
+    That is the network and its options, the pictures' size, crop and interpolation, and the mean and deviation by which
+    they are normalized.
+
+    Args:
+        recipe: may name weights.
+        data_given: the data are in memory, so that nothing of `[data]` is filled in.
+        tell: gets a sentence where something was filled in, and before anything is downloaded.
+
+    Raises:
+        InputError: weights that cannot be found.
+    """
+    weights = recipe.section("model").get("weights")
+    if weights is None:
+        return recipe
+    if not isinstance(weights, str):
+        raise InputError(f"model.weights must be the path of a file or a public name, but {weights!r} was given")
+    record = find_weights(weights, tell=tell).record
+    if record is None:
+        return recipe
+    values = _network(recipe, record)
+    if record.preprocessing is not None and recipe.section("model").get("name") in (None, record.model):
+        values |= _pictures(recipe, record.preprocessing, data_given=data_given)
+    if values:
+        told = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+        tell(f"{weights!r} is known ({record.source}): {told}")
+    return recipe.with_values(values)
+
+
+def _short(value: Any) -> str:
+    return "[" + ", ".join(f"{one:.4g}" for one in value) + "]" if isinstance(value, list) else str(value)
+
+
+def _network(recipe: Recipe, record: WeightRecord) -> dict[str, Any]:
+    given = recipe.section("model")
+    if given.get("name") not in (None, record.model):
+        return {}
+    own = {key: value for key, value in record.options.items() if key not in given and key not in FROM_DATA}
+    found = {f"model.{key}": value for key, value in own.items()}
+    if "name" not in given:
+        # the name comes with the whole section, because another name alone begins a section anew
+        found = {"model": {"name": record.model, **given, **own}}
+        if recipe.name == "run":
+            found["name"] = record.model
+    return found
+
+
+def _pictures(recipe: Recipe, wanted: Preprocessing, *, data_given: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    data, batches = recipe.section("data"), recipe.section("batches")
+    source = data.get("source")
+    if not data_given and isinstance(source, str):
+        accepted = inspect.signature(SOURCES.builder(kind_of(source))).parameters
+        known = {"size": wanted.size, "crop_share": wanted.crop_share, "interpolation": wanted.interpolation}
+        if "crop_share" in accepted:  # the source brings pictures to a size; a fit of the user's own needs no crop
+            found = {f"data.{key}": value for key, value in known.items() if key not in data}
+    if not {"mean", "std", "normalize"} & batches.keys():
+        found |= {"batches.mean": list(wanted.mean), "batches.std": list(wanted.std)}
+    return found
+
+
+def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
+    """Load weights, but not those of a classifier whose number of outputs alone is another.
+
+    Returns:
+        Whether the classifier begins anew.
+
+    Raises:
+        InputError: weights that do not fit: the first mismatch.
+    """
+    path = find_weights(weights, tell=tell).path
+    report = load_weights(model, path, strict=False)
+    if report.complete:
+        return False
+    classifier = classifier_of(model)
+    widths = {
+        (theirs[0], ours[0])
+        for name, theirs, ours in report.mismatched
+        if name in classifier and theirs[1:] == ours[1:]
+    }
+    if report.missing or report.unexpected or {name for name, _, _ in report.mismatched} - classifier or not widths:
+        load_weights(model, path)  # refuses, and says why
+    ((theirs, ours),) = widths
+    tell(
+        f"the classifier in {weights!r} has {theirs} outputs, these data need {ours}: all other weights were loaded, "
+        "the classifier begins anew"
+    )
+    return True
