@@ -87,10 +87,10 @@ def test_fine_tuning_begins_with_the_classifier() -> None:
 
 def test_lower_stages_learn_more_slowly() -> None:
     network = net()
-    shares = Freezing(network, TransferPlan(method="fine_tune", lower_rate=0.5)).shares(network)
+    shares = Freezing(network, TransferPlan(method="fine_tune", body_rate=0.5, lower_rate=0.25)).shares(network)
     assert shares["layer3.0.conv1.weight"] == 0.5
-    assert shares["layer2.0.conv1.weight"] == 0.25
-    assert shares["layer1.0.conv1.weight"] == shares["conv1.weight"] == 0.125
+    assert shares["layer2.0.conv1.weight"] == 0.125
+    assert shares["layer1.0.conv1.weight"] == shares["conv1.weight"] == 0.03125
     assert "fc.weight" not in shares
     groups = parameter_groups(network, weight_decay=0.1, shares=shares)
     found: dict[int, float] = {id(one): group["share"] for group in groups for one in group["params"]}

@@ -142,7 +142,7 @@ def start(
         tell(note)
     _tell_skipped(assembly, tell)
     assembly, speed = _settle(assembly, tell)
-    folder = RunFolder.create(runs, assembly.task.name, recipe.name)
+    folder = RunFolder.create(runs, assembly.task.name, assembly.recipe.name)
     with _locked(folder):
         folder.write("data.json", assembly.signature.to_json())
         folder.write("environment.json", json.dumps(describe_environment(folder.path), indent=1) + "\n")

@@ -11,8 +11,9 @@ from torch import nn
 from neuropil.data import SOURCES
 from neuropil.data.opening import kind_of
 from neuropil.errors import InputError
+from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.options import FROM_DATA
-from neuropil.recipes.recipe import Recipe
+from neuropil.recipes.recipe import MAIN_KEYS, Recipe
 from neuropil.transfer.finding import find_weights
 from neuropil.transfer.freezing import classifier_of
 from neuropil.transfer.loading import load_weights
@@ -22,12 +23,17 @@ __all__ = ["adopt_record", "fill"]
 
 Tell = Callable[[str], None]
 
+TRANSFER = "photos-transfer"
+"""The recipe from which is taken what a recipe with weights leaves open."""
+
+TOLD = ("model", "data", "batches.mean", "batches.std", "transfer", "training")
+
 
 def adopt_record(recipe: Recipe, *, data_given: bool, tell: Tell) -> Recipe:
-    """A recipe with what the record of its weights says filled in, where the recipe leaves it open.
+    """A recipe with what is known of its weights filled in, where the recipe leaves it open.
 
-    That is the network and its options, the pictures' size, crop and interpolation, and the mean and deviation by which
-    they are normalized.
+    That is the network and its options, the pictures' size, crop and interpolation, the mean and deviation by which
+    they are normalized, and how few photos are best learned from (the recipe `photos-transfer`).
 
     Args:
         recipe: may name weights.
@@ -48,9 +54,10 @@ def adopt_record(recipe: Recipe, *, data_given: bool, tell: Tell) -> Recipe:
     values = _network(recipe, record)
     if record.preprocessing is not None and recipe.section("model").get("name") in (None, record.model):
         values |= _pictures(recipe, record.preprocessing, data_given=data_given)
+        values |= _training(recipe)
     if values:
-        told = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
-        tell(f"{weights!r} is known ({record.source}): {told}")
+        told = ", ".join(f"{key}={_short(value)}" for key, value in values.items() if key.startswith(TOLD))
+        tell(f"{weights!r} is known ({record.source}): {told}; what else is left open is as in {TRANSFER!r}")
     return recipe.with_values(values)
 
 
@@ -83,6 +90,22 @@ def _pictures(recipe: Recipe, wanted: Preprocessing, *, data_given: bool) -> dic
             found = {f"data.{key}": value for key, value in known.items() if key not in data}
     if not {"mean", "std", "normalize"} & batches.keys():
         found |= {"batches.mean": list(wanted.mean), "batches.std": list(wanted.std)}
+    return found
+
+
+def _training(recipe: Recipe) -> dict[str, Any]:
+    """How few photos are best learned from, where the recipe leaves it open: as `TRANSFER` has it."""
+    if recipe.section("transfer").get("method") == "all":
+        return {}
+    usual = find_recipe(TRANSFER)
+    found: dict[str, Any] = {} if "augment" in recipe.sections else {"augment": usual.augment}
+    for name in ("batches", "transfer", "optimizer", "schedule", "training", "speed"):
+        given, own = recipe.section(name), usual.section(name)
+        main = MAIN_KEYS.get(name, "")
+        if given.get(main, own.get(main)) == own.get(main):  # else another part, with options of its own
+            found |= {f"{name}.{key}": value for key, value in own.items() if key not in given}
+    if {"epochs", "steps"} & recipe.section("training").keys():
+        found.pop("training.epochs", None)
     return found
 
 

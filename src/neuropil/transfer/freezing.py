@@ -30,8 +30,9 @@ class TransferPlan:
         method: `all` trains everything alike; `features` only the classifier, so that the rest stays as it was loaded
             to the last bit; `fine_tune` first the classifier, then everything, lower stages at smaller rates.
         head_epochs: of `fine_tune`: epochs in which only the classifier learns.
-        lower_rate: of `fine_tune`: the learning rate of each stage as a share of the one above it; the classifier has
-            the whole.
+        body_rate: of `fine_tune`: the learning rate of the last stage as a share of the classifier's, which begins from
+            nothing, while the stages begin from something good.
+        lower_rate: of `fine_tune`: the learning rate of each other stage as a share of the one above it.
         statistics: `frozen` keeps the running means and variances of batch normalization and uses them in training,
             `learned` goes by the mini-batches; left out: `frozen` for `features` and `fine_tune`.
 
@@ -41,17 +42,20 @@ class TransferPlan:
 
     method: TransferMethod = "all"
     head_epochs: int | None = None
+    body_rate: float | None = None
     lower_rate: float | None = None
     statistics: Literal["frozen", "learned"] | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("head_epochs", self.head_epochs), ("lower_rate", self.lower_rate)):
+        rates = {"body_rate": self.body_rate, "lower_rate": self.lower_rate}
+        for name, value in {"head_epochs": self.head_epochs, **rates}.items():
             if value is not None and self.method != "fine_tune":
                 raise InputError(f"transfer.{name} is for transfer.method=fine_tune, but that is {self.method!r}")
         if self.head_epochs is not None and self.head_epochs < 0:
             raise InputError(f"transfer.head_epochs must be at least 0, but {self.head_epochs} was given")
-        if self.lower_rate is not None and not 0 < self.lower_rate <= 1:
-            raise InputError(f"transfer.lower_rate must be above 0 and at most 1, but {self.lower_rate} was given")
+        for name, value in rates.items():
+            if value is not None and not 0 < value <= 1:
+                raise InputError(f"transfer.{name} must be above 0 and at most 1, but {value} was given")
 
     @property
     def keeps_statistics(self) -> bool:
@@ -59,7 +63,8 @@ class TransferPlan:
         return (self.statistics or ("learned" if self.method == "all" else "frozen")) == "frozen"
 
 
-HEAD_EPOCHS, LOWER_RATE = 1, 0.7
+HEAD_EPOCHS, BODY_RATE, LOWER_RATE = 3, 0.01, 0.7
+"""What `fine_tune` takes where the plan leaves it open."""
 
 
 class Freezing:
@@ -100,11 +105,12 @@ class Freezing:
         """What share of the learning rate each parameter has, where it is less than 1."""
         if self.plan.method != "fine_tune":
             return {}
-        rate = LOWER_RATE if self.plan.lower_rate is None else self.plan.lower_rate
+        first = BODY_RATE if self.plan.body_rate is None else self.plan.body_rate
+        each = LOWER_RATE if self.plan.lower_rate is None else self.plan.lower_rate
         head, levels = classifier_of(model), _levels(model)
-        top = max(levels.values(), default=0) + 1
+        top = max(levels.values(), default=0)
         names = [name for name, _ in model.named_parameters() if name not in head]
-        return {name: rate ** (top - levels.get(name, 0)) for name in names}
+        return {name: first * each ** (top - levels.get(name, 0)) for name in names}
 
 
 def classifier_of(model: nn.Module) -> set[str]:
