@@ -184,3 +184,13 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         command = [sys.executable, "-m", "neuropil.cli", "recipes", "--json"]
         done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_counts_stand_beside_the_papers(call: Call) -> None:
+    answer = call("models", "mobilenet_v1", "--counts", "--json")
+    found = json.loads(answer.out)["counts"]
+    assert [one["printed"]["multiply_adds"] for one in found][:4] == ["569 M", "325 M", "149 M", "41 M"]
+    assert [round(one["multiply_adds"] / 1e6) for one in found][:4] == [569, 325, 149, 41]
+    assert "569 M" in call("models", "mobilenet_v1", "--counts").out
+    assert "the paper: 4.2 M weights, 569 M multiply-adds" in call("summary", "mobilenet_v1").out
+    assert "the paper:" not in call("summary", "mobilenet_v1", "width=0.3").out

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from neuropil.data.archive import UnusableFile
 from neuropil.data.augmentation_geometry import crop_boxes
-from neuropil.data.pictures import PictureRule, decode, examine, read_pictures
+from neuropil.data.pictures import PictureRule, decode, examine, read_pictures, view
 from neuropil.errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -249,3 +249,21 @@ def test_read_pictures_refuses_paths_without_pictures(tmp_path: Path) -> None:
         read_pictures([str(tmp_path / "nowhere.png")], RGB32.to_encoding())
     with pytest.raises(InputError, match="holds no picture"):
         read_pictures([str(tmp_path)], RGB32.to_encoding())
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("share", "height", "width"), [(56 / 64, 128, 192), (56 / 60, 120, 160), (1.0, 112, 168)])
+def test_the_central_crop_is_torchvisions(interpolation: str, share: float, height: int, width: int) -> None:
+    """`Resize` of the short side, then `CenterCrop`, at sizes where neither rounds: the same picture, a smooth one."""
+    shim = pytest.importorskip("oracle_shim")
+    transforms = shim.torchvision.transforms
+    y, x = np.mgrid[0:height, 0:width]
+    smooth = np.stack([255 * (0.5 + 0.5 * np.sin((x + 2 * y + 30 * c) / 40)) for c in range(3)], axis=-1)
+    image = Image.fromarray(smooth.astype(np.uint8))
+    rule = PictureRule(3, (56, 56), "crop", crop_share=share, interpolation=interpolation)  # type: ignore[arg-type]
+    assert PictureRule.from_encoding(rule.to_encoding()) == rule
+    mode = transforms.InterpolationMode(interpolation)
+    theirs = transforms.CenterCrop(56)(transforms.Resize(round(56 / share), mode)(image))
+    ours = view(image, rule)
+    gap = np.abs(ours.astype(int) - np.asarray(theirs).transpose(2, 0, 1).astype(int))
+    assert gap.mean() < 1.5 and gap.max() <= 6

@@ -74,8 +74,7 @@ def squeeze_stages(model: nn.Module, reduction: int = 16) -> nn.Module:
         ['block', 'squeeze']
     """
     stages, widths = list(getattr(model, "stages", ())), tuple(getattr(model, "widths", ()))
-    maps = [any(isinstance(layer, nn.Conv2d) for layer in stage.modules()) for stage in stages]
-    if not stages or len(stages) != len(widths) or not all(maps):
+    if not stages or len(stages) != len(widths) or not any(one.ndim == 4 for one in model.parameters()):
         raise InputError(f"{type(model).__name__} has no stages of maps to squeeze; leave squeeze out")
     places = {id(child): (parent, name) for parent in model.modules() for name, child in parent.named_children()}
     for stage, width in zip(stages, widths, strict=True):
