@@ -46,5 +46,5 @@ def convert(
     path, report, record = convert_file(weights, to, words, output, replace_file=force, tell=warn)
     if as_json:
         return say_json({"file": str(path), **asdict(report), "record": asdict(record)})
-    say(f"{len(report.matched)} of {len(report.matched)} weights found by {report.table}", *record.in_words())
+    say(f"all {len(report.matched)} tensors found their place by {report.table}", *record.in_words())
     return say(f"written: {path}", f"to use it: neuropil train weights={path} data=FOLDER")
