@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 import time
@@ -130,6 +131,7 @@ def placed(network: nn.Module, placement: Placement) -> Iterator[nn.Module]:
 
 def kept_bytes(network: nn.Module) -> int:
     """What a forward pass in training keeps for the way back, each storage once, weights not counted."""
+    network = copy.deepcopy(network)  # running averages stay as they are
     own = {p.untyped_storage().data_ptr() for p in network.parameters()}
     kept: dict[int, Tensor] = {}
 

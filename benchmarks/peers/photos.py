@@ -49,7 +49,7 @@ def neuropil(workers: int, seed: int) -> Measurement:
     from neuropil.data.normalization import Normalization
 
     with photographs() as root:
-        samples = open_folder(root=str(root), size=SIDE, valid_fraction=0.0).train
+        samples = open_folder(root=str(root), size=SIDE, valid_fraction=0.0, test_fraction=0.0).train
         parts = [AUGMENTATIONS.build("random_resized_crop"), AUGMENTATIONS.build("flip")]
         batches = Batches(
             samples,

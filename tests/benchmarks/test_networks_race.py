@@ -1,0 +1,48 @@
+"""Both sides of the races of whole networks and of photographs do the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.peers import networks, photos
+from benchmarks.run_one import STARTED
+from benchmarks.topics.networks import NETWORKS, RATIOS, TOPIC
+
+from neuropil.training.speed import Placed, Placement
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2", pytest.param("mnasnet_a1", marks=pytest.mark.slow)])
+def test_equal_weights_give_equal_losses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def small() -> Placed:
+        draw = torch.Generator().manual_seed(0)
+        inputs = torch.randn(2, 3, 64, 64, generator=draw)
+        return Placed(inputs, torch.randint(1000, (2,), generator=draw), np.arange(2))
+
+    monkeypatch.setattr(networks, "batch", small)
+    ours, theirs = networks.pair_of(name)
+    plain = Placement()
+    for make in (networks.train_step, networks.inference):
+        assert make(ours, plain)() == pytest.approx(make(theirs, plain)(), rel=1e-4)
+    assert networks.kept_bytes(ours) > 0
+    taken = networks.by_turns([networks.inference(ours, plain), networks.inference(theirs, plain)], 0, 0.01)
+    assert len(taken) == 2 and min(taken) > 0
+    with pytest.raises(RuntimeError, match="computed different things"):
+        networks.by_turns([lambda: 1.0, lambda: 2.0], 0, 0.01)
+
+
+def test_every_row_has_its_figure() -> None:
+    figures = {f"{key} {name}" for key in RATIOS for name in (*NETWORKS, "all")}
+    figures |= {f"{kind} {name}" for kind in ("ms", "mib") for name in NETWORKS}
+    figures |= {"densenet memory", "densenet time"}
+    assert {row.figure for duel in TOPIC.duels for row in duel.rows} == figures
+
+
+def test_both_read_the_same_photographs(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "COPIES", 3)
+    monkeypatch.setenv(STARTED, "0")
+    ours, theirs = (photos.COMPETITORS[f"{name}-0"](0) for name in ("neuropil", "torchvision"))
+    assert ours.work == theirs.work and ours.work["shape"] == [32, 3, 224, 224]
+    assert ours.outcome == pytest.approx(theirs.outcome, rel=0.2)
