@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import statistics
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.running import start
-from neuropil.recipes.train import carry_out
+from neuropil.recipes.train import carry_out, train
 
 CLAIM = re.compile(
     r": (?:R² )?([\d.]+)( %)? (?:of|on) the test part, (median of five seeds|mean of ten seeds|one seed)$"
@@ -67,3 +68,26 @@ def test_mnist_lenet5(shared_data: Path, tmp_path: Path) -> None:
 @pytest.mark.proof
 def test_fashion(shared_data: Path, tmp_path: Path) -> None:
     check("fashion-resnet", "accuracy", 0.92, tmp_path, within=0.005, root=str(shared_data / "fashion-mnist"))
+
+
+@pytest.mark.proof
+def test_cifar10(shared_data: Path, tmp_path: Path) -> None:
+    """The whole set as JPEG pictures, which cost points."""
+    with tarfile.open(shared_data / "cifar10" / "cifar10-jpeg.tar.xz") as archive:
+        archive.extractall(tmp_path / "pictures", filter="data")
+    check("cifar10-resnet20", "accuracy", 0.85, tmp_path, within=0.01, data=str(tmp_path / "pictures"))
+
+
+@pytest.mark.proof
+def test_ants_and_bees(shared_data: Path, tmp_path: Path) -> None:
+    """What the README says of few photos: validation pictures, median of three seeds."""
+    stated = re.search(r"([\d.]+) % of the validation pictures", find_recipe("photos-transfer").title)
+    assert stated
+    weights = str(shared_data / "weights" / "mobilenet_v1_0.5_160.npz")
+    scores = [
+        train(data=str(shared_data / "hymenoptera"), weights=weights, seed=seed, runs=tmp_path, progress=False)
+        .results["valid"]["accuracy"]
+        for seed in range(3)
+    ]  # fmt: skip
+    assert min(scores) >= 0.91, scores
+    assert statistics.median(scores) == pytest.approx(float(stated[1]) / 100, abs=0.02), scores

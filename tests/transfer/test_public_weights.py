@@ -68,18 +68,6 @@ def test_ants_and_bees(shared_data: Path, tmp_path: Path) -> None:
     assert changed == {"classifier.weight", "classifier.bias"}
 
 
-@pytest.mark.proof
-def test_ants_and_bees_by_fine_tuning(shared_data: Path, tmp_path: Path) -> None:
-    """The README's command: at least 91 % of the validation pictures, median of three seeds."""
-    weights = shared_data / "weights" / "mobilenet_v1_0.5_160.npz"
-    scores = [
-        train(data=str(shared_data / "hymenoptera"), weights=str(weights), seed=seed, runs=tmp_path, progress=False)
-        .results["valid"]["accuracy"]
-        for seed in range(3)
-    ]  # fmt: skip
-    assert sorted(scores)[1] >= 0.91
-
-
 def test_another_network_refuses_them(shared_data: Path) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         load_weights(neuropil.create_model("resnet20"), shared_data / "weights" / "mobilenet_v1_0.5_160.npz")
