@@ -19,6 +19,7 @@ from benchmarks.topics.separable import PRECISIONS, SHAPES, shape_name
 from neuropil.nn.convolution import Convolution2d, PointwiseConvolution2d
 from neuropil.nn.separable import DepthwiseSeparableConvolution2d
 from neuropil.nn.shuffled import ChannelShuffle, interleave_channels
+from neuropil.training.memory import keep_freed_memory
 
 __all__ = ["COMPETITORS", "block", "stepper"]
 
@@ -144,6 +145,8 @@ def stepper(layer: nn.Module, shape: tuple[int, int, int, int], precision: str, 
 
 def measure(who: str, family: str, precision: str, layout_name: str, seed: int) -> Measurement:
     """Milliseconds a step: for each shape the median of a third of a second, and their geometric mean."""
+    if who == "neuropil":
+        keep_freed_memory()  # as `neuropil train` does
     figures, outcomes, weights = {}, [], 0
     layout = torch.channels_last if layout_name else torch.contiguous_format
     for shape in SHAPES[family]:

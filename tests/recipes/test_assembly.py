@@ -24,6 +24,7 @@ PLACES = {
     "wine-quality-regression": "tabular/winequality-red.csv",
     "photos-resnet18": "hymenoptera/hymenoptera224.zip",
     "photos-transfer": "hymenoptera/hymenoptera224.zip",
+    "cifar10-plain": "cifar10",
     "cifar10-resnet20": "cifar10",
 }
 """The real data that the built-in recipes are for; the others bring theirs along."""

@@ -114,9 +114,9 @@ def test_fine_tuning_learns(photos: Path, weights: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("stop_after", [2, 5])
 def test_a_resumed_run_ends_with_the_same_weights(photos: Path, weights: Path, tmp_path: Path, stop_after: int) -> None:
-    """Stopped while the classifier learns alone, and after everything thawed."""
-    words = {"epochs": 3, "batch_size": 8, "weights": str(weights / "known.safetensors"), "data": str(photos),
-             "training.save_every_steps": 1}  # fmt: skip
+    """Stopped while the classifier learns alone, and after everything thawed; what was left out stays left out."""
+    words: dict[str, Any] = {"epochs": 3, "batch_size": 8, "augment": [], "transfer.head_epochs": 1}
+    words |= {"data": str(photos), "weights": str(weights / "known.safetensors"), "training.save_every_steps": 1}
     recipe = Recipe().with_values(words)
     whole = carry_out(start(recipe, runs=tmp_path / "a"), lambda report: None, pictures=False)
     running = start(recipe, runs=tmp_path / "b")

@@ -156,7 +156,7 @@ class Recipe:
         document: dict[str, Any] = {"title": self.title, "name": self.name, "seed": self.seed}
         for name in SECTIONS:
             section = self.sections.get(name)
-            if isinstance(section, list) and section:
+            if isinstance(section, list):  # an empty one says that nothing shall be changed
                 document[name] = [_without_none(part) for part in section]
             elif isinstance(section, Mapping) and (kept := _without_none(section)):
                 document[name] = kept

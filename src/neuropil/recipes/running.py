@@ -25,6 +25,7 @@ from neuropil.training.environment import describe_environment
 from neuropil.training.evaluating import evaluate
 from neuropil.training.finding import find_batch_size, find_learning_rate
 from neuropil.training.loop import fit
+from neuropil.training.memory import keep_freed_memory
 from neuropil.training.reports import StepReport
 from neuropil.training.run_folder import RunFolder
 from neuropil.training.seeding import seed_everything
@@ -137,6 +138,7 @@ def start(
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
+    keep_freed_memory()
     assembly = assemble(recipe, splits, tell=tell)
     for note in assembly.splits.info.notes:
         tell(note)
@@ -156,6 +158,7 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
     Raises:
         InputError: no run folder, or its data are gone or have changed.
     """
+    keep_freed_memory()
     folder = RunFolder(path)
     recipe = recipe_of(folder)
     refuse_in_memory(recipe, "such a run cannot be resumed, train a new one")
