@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import neuropil
 from cli.conftest import Call
 from neuropil.models import create_model
 from neuropil.transfer.finding import find_weights
@@ -133,3 +134,20 @@ def test_wrong_files_get_one_sentence(
 def test_wrong_words_get_one_sentence(words: list[str], sentence: str, tmp_path: Path, call: Call) -> None:
     answer = call("convert", str(foreign(tmp_path / "theirs.pth")), *words)
     assert answer.status == 2 and sentence in answer.err and answer.err.count("\n") == 1, answer.err
+
+
+def test_what_was_converted_builds_the_network_again(tmp_path: Path, call: Call) -> None:
+    path, target = foreign(tmp_path / "theirs.pth", num_classes=7), tmp_path / "ours.safetensors"
+    call("convert", str(path), "width=4", "shortcut=B", "num_classes=7", "--to", "resnet20", "--output", str(target))
+    assert neuropil.create_model("resnet20", weights=target)(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
+    answer = call("export", "resnet20", f"weights={target}", "--to", str(tmp_path / "r.pt2"), "--shape", "3x32x32")
+    assert answer.status == 0, answer.err
+
+
+@pytest.mark.parametrize("bias", [torch.zeros(9), torch.tensor(0.0)])
+def test_a_classifier_that_contradicts_itself_is_refused(bias: torch.Tensor, tmp_path: Path, call: Call) -> None:
+    state = create_model("resnet20", width=4, num_classes=10).state_dict()
+    torch.save({**state, "fc.bias": bias}, tmp_path / "odd.pth")
+    answer = call("train", "model=resnet20", "model.width=4", "data=photos", "data.size=16", "epochs=1",
+                  f"weights={tmp_path / 'odd.pth'}")  # fmt: skip
+    assert answer.status == 2 and "do not fit ResNet20" in answer.err and "Traceback" not in answer.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from neuropil.data.cifar import CLASSES, RECORD, open_cifar10
 from neuropil.data.opening import guess_source, open_source
+from neuropil.data.reading import open_labelled
 from neuropil.errors import InputError
 
 
@@ -92,3 +94,13 @@ def test_the_official_records(shared_data: Path) -> None:
     assert counts.min() > 350 and counts.max() < 450
     first = splits.train.fetch(np.array([0]))[0][0]
     assert splits.train.targets[0] == CLASSES.index("frog") and first.std() > 20
+
+
+def test_a_network_can_be_evaluated_on_them(tmp_path: Path) -> None:
+    write(tmp_path / "data_batch_1.bin", 20)
+    pictures = write(tmp_path / "test_batch.bin", 10, seed=1)
+    info = open_cifar10(root=str(tmp_path)).info
+    found = open_labelled(str(tmp_path), info)
+    assert np.array_equal(found.fetch(np.arange(10))[0], pictures) and list(found.targets) == list(range(10))
+    with pytest.raises(InputError, match="is CIFAR-10, but the network knows cat, dog"):
+        open_labelled(str(tmp_path), replace(info, classes=("cat", "dog")))

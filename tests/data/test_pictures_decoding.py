@@ -267,3 +267,17 @@ def test_the_central_crop_is_torchvisions(interpolation: str, share: float, heig
     ours = view(image, rule)
     gap = np.abs(ours.astype(int) - np.asarray(theirs).transpose(2, 0, 1).astype(int))
     assert gap.mean() < 1.5 and gap.max() <= 6
+
+
+def test_a_crop_of_everything_stays_inside() -> None:
+    """Where rounding makes the box a hair larger than the picture."""
+    for side in range(8, 200):
+        picture = Image.new("RGB", (side, side + side % 3))
+        for size in (32, 160, 192, 224):
+            assert view(picture, PictureRule(3, (size, size), "crop", crop_share=1.0)).shape == (3, size, size)
+
+
+def test_a_damaged_crop_is_refused() -> None:
+    encoding = {**PictureRule(3, (8, 8), "crop").to_encoding(), "crop_share": 5.0}
+    with pytest.raises(InputError, match="train the run again"):
+        PictureRule.from_encoding(encoding)

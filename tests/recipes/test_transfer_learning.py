@@ -16,7 +16,7 @@ from neuropil.errors import InputError
 from neuropil.models import create_model
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.running import start
-from neuropil.recipes.train import carry_out, train
+from neuropil.recipes.train import carry_out, resume_run, train
 from neuropil.training.checkpoint import load_checkpoint
 from neuropil.transfer.converting import convert_weights
 from neuropil.transfer.records import Preprocessing, WeightRecord
@@ -123,8 +123,6 @@ def test_a_resumed_run_ends_with_the_same_weights(photos: Path, weights: Path, t
     for report in running.reports():
         if report.step == stop_after:
             break
-    from neuropil.recipes.train import resume_run
-
     resumed = resume_run(running.folder.path, progress=False)
     first, second = (load_checkpoint(one.folder.checkpoints / "last").tensors["model"] for one in (whole, resumed))
     assert first.keys() == second.keys() and all(same(name, first, second) for name in first)
@@ -143,3 +141,19 @@ def test_mean_and_std_belong_together(photos: Path, tmp_path: Path) -> None:
     done = run(photos, tmp_path, model={"name": "resnet20", "width": 4}, epochs=1,
                **{"batches.mean": [0.5, 0.5, 0.5], "batches.std": [0.5, 0.5, 0.5], "data.size": 32})  # fmt: skip
     assert done.signature.normalization is not None and done.signature.normalization.mean == (0.5,) * 3
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_from(photos: Path, weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "w.safetensors"
+    copy.write_bytes((weights / "known.safetensors").read_bytes())
+    words: dict[str, Any] = {"epochs": 2, "batch_size": 8, "data": str(photos), "weights": str(copy)}
+    recipe = Recipe().with_values({**words, "training.save_every_steps": 1})
+    whole = carry_out(start(recipe, runs=tmp_path / "a"), lambda report: None, pictures=False)
+    running = start(recipe, runs=tmp_path / "b")
+    for report in running.reports():
+        if report.step == 2:
+            break
+    copy.unlink()
+    resumed = resume_run(running.folder.path, progress=False)
+    first, second = (load_checkpoint(one.folder.checkpoints / "last").tensors["model"] for one in (whole, resumed))
+    assert all(same(name, first, second) for name in first)

@@ -145,3 +145,23 @@ def test_the_hubs_weights_come_with_their_record(hub: tuple[str, list[str]]) -> 
 def test_the_hub_says_what_is_missing(hub: tuple[str, list[str]]) -> None:
     with pytest.raises(InputError, match="cannot be fetched"):
         find_weights("hf-hub:timm/missing")
+
+
+def test_the_hub_offline_is_one_sentence(hub: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    with pytest.raises(InputError, match="go online once, or give a file"):
+        find_weights("hf-hub:a/b")
+
+
+@pytest.mark.parametrize("name", ["hf-hub:a--b/c", "hf-hub:-a/b", "hf-hub:owner/repo.git"])
+def test_names_that_the_hub_forbids_are_refused(name: str, hub: tuple[str, list[str]]) -> None:
+    with pytest.raises(InputError, match="cannot be fetched"):
+        find_weights(name)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/w.pth", "w" * 300 + ".pth"])
+def test_impossible_paths_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="check the path"):
+        find_weights(name)

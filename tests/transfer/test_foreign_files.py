@@ -206,3 +206,31 @@ def test_an_array_of_another_file_is_refused(tmp_path: Path) -> None:
         file.create_group("layers/dense/vars")["0"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "x")
     with pytest.raises(InputError, match="lies in another file"):
         load_weights(ours(), tmp_path / "link.h5")
+
+
+def test_layers_that_read_no_maps(keras: Any, tmp_path: Path) -> None:
+    """A row of numbers, and the means of maps, come in one order only."""
+    layers = keras.layers
+    flat = keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(3)])
+    flat.save(tmp_path / "flat.keras")
+    network = create_model("perceptron", in_features=6, hidden=(4,), num_classes=3)
+    load_weights(network, tmp_path / "flat.keras")
+    x = np.random.default_rng(1).normal(size=(2, 6)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(network(torch.from_numpy(x)), flat(x).detach(), rtol=1e-5, atol=1e-6)
+    model = shaken(keras.Sequential([keras.Input((14, 18, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(),
+                                     layers.Dense(4)]))  # fmt: skip
+    model.save(tmp_path / "means.keras")
+    means = create_model("line", line="Conv4@3 - GAP - FC4", in_shape=(3, 14, 18))
+    load_weights(means, tmp_path / "means.keras")
+    check(means, model, (14, 18))
+
+
+def test_a_group_of_another_file_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file.create_group("layers/dense/vars")["0"] = np.zeros((3, 3), np.float32)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["layers"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "layers")
+    with pytest.raises(InputError, match="lies in another file"):
+        load_weights(ours(), tmp_path / "link.h5")

@@ -140,3 +140,10 @@ def test_a_share_of_no_gradient_is_no_step() -> None:
             optimizer.step()
         changed = {name for name, one in network.named_parameters() if not torch.equal(before[name], one)}
         assert changed == classifier_of(network), rule
+
+
+def test_dense_layers_behind_the_stages_learn_like_the_last_stage() -> None:
+    network = create_model("vgg11", hidden=8, num_classes=3)
+    shares = Freezing(network, TransferPlan(method="fine_tune", body_rate=0.5, lower_rate=0.25)).shares(network)
+    assert shares["classifier.0.weight"] == shares["classifier.3.weight"] == 0.5
+    assert shares[min(shares)] == 0.5 and min(shares.values()) == 0.5 * 0.25**4

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from neuropil.data.in_memory import InMemory, fit_square, rule_for
+from neuropil.data.pictures import PictureRule, view
 from neuropil.data.records import DataInfo, Samples, Splits
 from neuropil.data.splitting import split_beside
 from neuropil.errors import InputError
 
-__all__ = ["CLASSES", "is_cifar_name", "open_cifar10"]
+__all__ = ["CLASSES", "is_cifar_name", "labelled_cifar10", "open_cifar10"]
 
 Array = np.ndarray[Any, Any]
 
@@ -92,6 +94,24 @@ def open_cifar10(
         info = replace(info, notes=(f"{root!r} has no test_batch.bin, so {test_fraction:.0%} of the rest is for it",))
     samples = InMemory(fit_square(images, size, fit), labels, info)
     return split_beside(samples, given, valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed)
+
+
+def labelled_cifar10(folder: Path, info: DataInfo) -> Samples:
+    """The test files of a folder (else its training files), to evaluate a network trained on pictures like `info`.
+
+    Raises:
+        InputError: as `open_cifar10`; or a network for other classes.
+    """
+    if info.classes != CLASSES:
+        raise InputError(
+            f"{str(folder)!r} is CIFAR-10, but the network knows {', '.join(info.classes[:10])}; give such"
+        )
+    files = _files(folder)
+    images, labels = _read([path for path in files if path.name.lower().startswith("test")] or files)
+    rule = PictureRule.from_encoding(info.encoding)
+    mode = "L" if rule.channels == 1 else "RGB"
+    views = np.stack([view(Image.fromarray(one.transpose(1, 2, 0)).convert(mode), rule) for one in images])
+    return InMemory(views, labels, info)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.registry import checked_options, nearest
 
-__all__ = ["check_source", "guess_source", "kind_of", "open_source"]
+__all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source"]
 
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder"}
 
@@ -60,7 +60,7 @@ def kind_of(source: str) -> str:
     Raises:
         InputError: as `guess_source`.
     """
-    return source if source in SOURCES else guess_source(_only_archive(source))
+    return source if source in SOURCES else guess_source(only_archive(Path(source).expanduser()))
 
 
 def guess_source(path: Path | str) -> str:
@@ -96,13 +96,12 @@ def guess_source(path: Path | str) -> str:
     raise InputError(f"the folder {str(path)!r} holds neither class folders nor idx files; give a folder that does")
 
 
-def _only_archive(source: str) -> str:
+def only_archive(place: Path) -> Path:
     """The zip file that is all that a folder holds, beside notes of its own; else the path itself."""
-    place = Path(source).expanduser()
     if not place.is_dir():
-        return source
+        return place
     inside = [one for one in place.iterdir() if not one.name.startswith((".", "README", "LICENSE"))]
-    return str(inside[0]) if len(inside) == 1 and inside[0].suffix.lower() == ".zip" else source
+    return inside[0] if len(inside) == 1 and inside[0].suffix.lower() == ".zip" else place
 
 
 def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
@@ -115,7 +114,7 @@ def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, An
             raise InputError(f"{source!r} is neither a file or folder here nor a built-in data set; {hint}")
         if "root" in given:
             raise InputError(f"data is the path {source!r} already; leave data.root out, or name a built-in data set")
-        given["root"] = _only_archive(source)
+        given["root"] = str(only_archive(Path(source).expanduser()))
         kind = guess_source(given["root"])
         note = f"{source!r} was read as {kind!r}: {SOURCES.describe(kind)}"
     opener = SOURCES.builder(kind)

@@ -151,7 +151,7 @@ class PictureRule:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError("the saved description of the pictures is damaged; train the run again") from error
-        if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 0 < rule.crop_share <= 1:
             raise InputError("the saved description of the pictures names an impossible size; train the run again")
         return rule
 
@@ -338,7 +338,7 @@ def view(image: Image.Image, rule: PictureRule) -> Array:
 def _middle(height: int, width: int, rule: PictureRule) -> Array:
     """Top, left, height and width of the central crop: a share of the largest box of the right shape."""
     share = rule.crop_share * min(height / rule.size[0], width / rule.size[1])
-    tall, wide = rule.size[0] * share, rule.size[1] * share
+    tall, wide = min(rule.size[0] * share, height), min(rule.size[1] * share, width)  # rounding may exceed them
     return np.array([(height - tall) / 2, (width - wide) / 2, tall, wide])
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from neuropil.data.archive import open_archive
+from neuropil.data.cifar import labelled_cifar10
 from neuropil.data.folder import PictureSamples, check_pictures, class_numbers, examine_all
 from neuropil.data.idx import labelled_idx
 from neuropil.data.in_memory import InMemory
 from neuropil.data.npz import labelled_npz, npz_inputs
-from neuropil.data.opening import guess_source
+from neuropil.data.opening import guess_source, only_archive
 from neuropil.data.picture_layout import read_layout
 from neuropil.data.pictures import PictureRule, read_pictures
 from neuropil.data.records import DataInfo, Samples, Skipped
@@ -77,7 +78,7 @@ def open_labelled(path: str, info: DataInfo) -> Samples:
     Raises:
         InputError: a class that training never saw (it is named), another kind of data, or a file that cannot be used.
     """
-    place = Path(path).expanduser()
+    place = only_archive(Path(path).expanduser())
     kind = guess_source(place)
     info = replace(info, source=path, notes=(), skipped=())
     if kind == "npz":
@@ -86,8 +87,10 @@ def open_labelled(path: str, info: DataInfo) -> Samples:
         raise InputError(f"{path!r} was read as {kind!r}, but the network was trained on {info.kind}; give such data")
     if kind == "idx":
         return labelled_idx(place, info)
+    if kind == "cifar10":
+        return labelled_cifar10(place, info)
     if kind == "folder":
-        return _labelled_folder(path, info)
+        return _labelled_folder(str(place), info)
     encoding = TableEncoding.from_info(info)
     table = _table(read_rows(path, _bytes(path), encoding.delimiter), encoding, with_target=True)
     return InMemory(

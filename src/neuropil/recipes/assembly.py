@@ -175,19 +175,27 @@ def _make_penalty(recipe: Recipe) -> Penalty | None:
 
 
 def assemble(
-    recipe: Recipe, splits: Splits | None = None, *, tell: Callable[[str], None] = lambda sentence: None
+    recipe: Recipe,
+    splits: Splits | None = None,
+    *,
+    resolved: bool = False,
+    load: bool = True,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Assembly:
     """Check a recipe, open its data, and build network and task from its seed.
 
     Args:
         recipe: names and options.
         splits: data in memory, in place of the recipe's source.
+        resolved: the recipe is that of a run folder, so that nothing is filled in any more.
+        load: fill the network from the recipe's weights; not where a checkpoint holds them.
         tell: gets sentences for the reader.
 
     Raises:
         InputError: something in the recipe or the data cannot be used.
     """
-    recipe = adopt_record(recipe, data_given=splits is not None, tell=tell)
+    if not resolved:
+        recipe = adopt_record(recipe, data_given=splits is not None, tell=tell)
     check_recipe(recipe, data_given=splits is not None)
     if splits is None:
         data = recipe.section("data")
@@ -197,7 +205,9 @@ def assemble(
     signature = sign_data(splits.train, normalization)
     size = options.batch_size if isinstance(options.batch_size, int) else len(splits.train)
     task = build_task(recipe, signature)
-    model, recipe = _network_and_transfer(recipe, signature, tell)
+    model = build_network(recipe, signature)
+    if load and (weights := recipe.section("model").get("weights")) is not None:
+        recipe = _filled(model, recipe, weights, tell)
     return Assembly(
         recipe=recipe,
         splits=splits,
@@ -212,16 +222,12 @@ def assemble(
     )
 
 
-def _network_and_transfer(
-    recipe: Recipe, signature: DataSignature, tell: Callable[[str], None]
-) -> tuple[nn.Module, Recipe]:
-    """The network with its weights, and the recipe: it fine-tunes where it does not say how a new classifier learns."""
-    model = build_network(recipe, signature)
-    weights = recipe.section("model").get("weights")
-    if weights is not None and fill(model, weights, tell) and not recipe.section("transfer"):
-        recipe = recipe.with_values({"transfer.method": "fine_tune"})
-        tell("transfer.method=fine_tune: first the classifier learns, then everything (transfer=features, all: others)")
-    return model, recipe
+def _filled(model: nn.Module, recipe: Recipe, weights: str, tell: Callable[[str], None]) -> Recipe:
+    """Load the weights; the recipe fine-tunes then, where it does not say how a new classifier learns."""
+    if not fill(model, weights, tell) or recipe.section("transfer"):
+        return recipe
+    tell("transfer.method=fine_tune: first the classifier learns, then everything (transfer=features, all: others)")
+    return recipe.with_values({"transfer.method": "fine_tune"})
 
 
 def _training_batches(

@@ -56,6 +56,9 @@ class BatchOptions:
         Raises:
             InputError: only one of mean and std, or numbers that do not belong together.
         """
+        for name, given in (("mean", self.mean), ("std", self.std)):
+            if isinstance(given, str):
+                raise InputError(f"batches.{name} must be a list of numbers, but {given!r} was given")
         if self.mean is not None and self.std is not None:
             return Normalization(tuple(self.mean), tuple(self.std))
         if self.mean is not None or self.std is not None:

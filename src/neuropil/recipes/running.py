@@ -21,6 +21,7 @@ from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.options import batch_options, speed_options
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import recipe_of
+from neuropil.training.checkpoint import checkpoint_folders
 from neuropil.training.environment import describe_environment
 from neuropil.training.evaluating import evaluate
 from neuropil.training.finding import find_batch_size, find_learning_rate
@@ -163,7 +164,7 @@ def resume(path: Path | str, *, tell: Tell = lambda sentence: None) -> Running:
     recipe = recipe_of(folder)
     refuse_in_memory(recipe, "such a run cannot be resumed, train a new one")
     with _locked(folder):
-        assembly = assemble(recipe)
+        assembly = assemble(recipe, resolved=True, load=not checkpoint_folders(folder.checkpoints))
         if (folder.path / "report.html").exists():
             tell(f"the run {str(path)!r} had ended; its report is written again")
         recorded = folder.path / "data.json"

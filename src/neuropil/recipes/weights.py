@@ -123,14 +123,15 @@ def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
     if report.complete:
         return False
     classifier = classifier_of(model)
-    widths = {
-        (theirs[0], ours[0])
+    others = [
+        name
         for name, theirs, ours in report.mismatched
-        if name in classifier and theirs[1:] == ours[1:]
-    }
-    if report.missing or report.unexpected or {name for name, _, _ in report.mismatched} - classifier or not widths:
+        if name not in classifier or not theirs or theirs[1:] != ours[1:] or theirs[0] == ours[0]
+    ]
+    widths = {(theirs[:1], ours[:1]) for _, theirs, ours in report.mismatched}
+    if report.missing or report.unexpected or others or len(widths) != 1:
         load_weights(model, path)  # refuses, and says why
-    ((theirs, ours),) = widths
+    (((theirs,), (ours,)),) = widths
     tell(
         f"the classifier in {weights!r} has {theirs} outputs, these data need {ours}: all other weights were loaded, "
         "the classifier begins anew"

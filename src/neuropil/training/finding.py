@@ -81,12 +81,13 @@ def find_learning_rate(
     with torch.random.fork_rng(devices=[]):
         probe = copy.deepcopy(model).train()
         optimizer = make_optimizer(probe, lowest)
+        starts = [group["lr"] for group in optimizer.param_groups]  # lower stages may have a share of the rate
         for number, batch in enumerate(_endless(stream)):
             if number == steps:
                 break
             rate = lowest * (highest / lowest) ** (number / max(1, steps - 1))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            for group, start in zip(optimizer.param_groups, starts, strict=True):
+                group["lr"] = start * rate / lowest
             loss = _train_once(probe, task, placement.place(batch), optimizer, placement)
             smooth = 0.9 * smooth + 0.1 * loss
             value = smooth / (1 - 0.9 ** (number + 1))

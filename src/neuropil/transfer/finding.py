@@ -66,8 +66,12 @@ def find_weights(name: str | Path, *, tell: Callable[[str], None] = lambda sente
         return _from_torchvision(text, tell)
     if text.startswith(HUGGING_FACE_PREFIX):
         return _from_hugging_face(text, tell)
-    path = Path(name).expanduser()
-    return FoundWeights(path, _record_of(path) if path.is_file() else None)
+    try:
+        path = Path(name).expanduser()
+        return FoundWeights(path, _record_of(path) if path.is_file() else None)
+    except (OSError, RuntimeError) as error:  # no such user, a name too long, a file that may not be read
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"the weights file {text[:200]!r} cannot be read: {reason}; check the path") from error
 
 
 def _record_of(path: Path) -> WeightRecord | None:
@@ -123,11 +127,12 @@ def _from_hugging_face(text: str, tell: Callable[[str], None]) -> FoundWeights:
         )
     repository, revision = found["repository"], found["revision"]
     path = _fetched(text, repository, found["file"] or "model.safetensors", revision, tell)
+    record = None
     try:
-        settings = json.loads(_fetched(text, repository, "config.json", revision, tell).read_text(encoding="utf-8"))
-        record = _timm_record(repository, settings)
-    except (InputError, ValueError, KeyError, TypeError, AttributeError):
-        record = None  # not every repository describes its weights as timm does
+        described = _fetched(text, repository, "config.json", revision, tell)
+        record = _timm_record(repository, json.loads(described.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # InputError is a ValueError
+        tell(f"{text} has no config.json as timm writes it, so nothing more is known of these weights")
     return FoundWeights(path, record)
 
 
@@ -135,20 +140,21 @@ def _fetched(text: str, repository: str, file: str, revision: str | None, tell: 
     """One file of a repository from huggingface_hub's cache, put there first where it is not."""
     try:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtraError(f"{text} needs the package 'huggingface_hub'; install neuropil[weights]") from error
-    kept = try_to_load_from_cache(repository, file, revision=revision)
-    if isinstance(kept, str):
-        return Path(kept)
-    url = hf_hub_url(repository, file, revision=revision)
-    tell(f"downloading {url}")
+    url = f"{repository}/{file}"
     try:
+        kept = try_to_load_from_cache(repository, file, revision=revision)
+        if isinstance(kept, str):
+            return Path(kept)
+        url = hf_hub_url(repository, file, revision=revision)
+        tell(f"downloading {url}")
         stated = get_hf_file_metadata(url).etag or ""
         path = Path(hf_hub_download(repository, file, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+    except Exception as error:  # the library's and its HTTP client's own; all mean that the file could not be had
         raise _unreachable(text, url, error) from error
     if re.fullmatch(r"[0-9a-f]{64}", stated) and sha256_of(path) != stated:
+        path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise InputError(f"what came from {url} is not the file that was promised; try again")
     return path

@@ -134,19 +134,20 @@ def _keras_layers(path: Path) -> Iterator[FileLayer]:
     settings: Settings = {}
     if path.suffix.lower() == ".keras":
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("model.weights.h5").file_size > MAX_ARCHIVE_BYTES:
-                raise InputError(f"the weights in {str(path)!r} claim more than {MAX_ARCHIVE_BYTES >> 30} GiB")
+            inside = archive.getinfo("model.weights.h5")
+            if inside.file_size > min(MAX_ARCHIVE_BYTES, MOST_COMPRESSED * max(inside.compress_size, 4096)):
+                raise InputError(f"the weights in {str(path)!r} claim {inside.file_size:,} bytes and store hardly any")
             if archive.getinfo("config.json").file_size > MAX_DESCRIPTION_BYTES:
                 raise InputError(f"the description in {str(path)!r} is larger than any network's")
             settings = _settings(archive.read("config.json"))
             source = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(source, "r") as file:
         if "layers" in file:
-            yield from _newer_keras(file["layers"], settings)
+            yield from _newer_keras(file["layers"], settings, _Arrays(file))
         else:
             if "model_config" in file.attrs:
                 settings = _settings(file.attrs["model_config"])
-            yield from _older_keras(file.get("model_weights", file), settings)
+            yield from _older_keras(file.get("model_weights", file), settings, _Arrays(file))
 
 
 def _settings(text: str | bytes) -> Settings:
@@ -154,16 +155,16 @@ def _settings(text: str | bytes) -> Settings:
     return {one["config"]["name"]: {**one["config"], "class": one["class_name"]} for one in layers}
 
 
-def _older_keras(file: Any, settings: Settings) -> Iterator[FileLayer]:
+def _older_keras(file: Any, settings: Settings, read: _Arrays) -> Iterator[FileLayer]:
     """Layers by name in the file's own order, each array with its role in its name."""
     for name in (_text(one) for one in file.attrs["layer_names"]):
         group = file[name]
         weights = [_text(one) for one in group.attrs["weight_names"]]
-        roles = {one.rpartition("/")[2].partition(":")[0]: _array(group[one], file) for one in weights}
+        roles = {one.rpartition("/")[2].partition(":")[0]: read(group[one]) for one in weights}
         yield from _keras_layer(name, roles, settings.get(name, {}))
 
 
-def _newer_keras(layers: Any, settings: Settings) -> Iterator[FileLayer]:
+def _newer_keras(layers: Any, settings: Settings, read: _Arrays) -> Iterator[FileLayer]:
     """Groups named after the layer's class and number; their arrays are numbered in the order of `ROLES`."""
     for name in sorted(layers, key=_counted):
         arrays, names = layers[name].get("vars", {}), ROLES.get(_counted(name)[0])
@@ -174,20 +175,35 @@ def _newer_keras(layers: Any, settings: Settings) -> Iterator[FileLayer]:
             names = names[1:]
         if own.get("center") is False:
             names = tuple(one for one in names if one != "beta")
-        values = (_array(arrays[number], layers) for number in sorted(arrays, key=int))
+        values = (read(arrays[number]) for number in sorted(arrays, key=int))
         yield from _keras_layer(name, dict(zip(names, values, strict=False)), own)
 
 
-def _array(dataset: Any, group: Any) -> Array:
-    """A dataset of this very file, if it is as large as it claims.
+class _Arrays:
+    """Reads datasets of one very file, if they are as large as they claim.
 
-    HDF5 can point to other files, and can claim any shape without storing a byte of it.
+    HDF5 can point to other files, can claim any shape without storing a byte of it, and can name one array many times.
     """
-    if dataset.file.filename != group.file.filename or dataset.is_virtual or dataset.external:
-        raise InputError(f"the array {dataset.name!r} lies in another file, which is not read")
-    if dataset.nbytes > MOST_COMPRESSED * max(dataset.id.get_storage_size(), 4096):
-        raise InputError(f"the array {dataset.name!r} claims {dataset.nbytes:,} bytes and stores hardly any of them")
-    return np.asarray(dataset)
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.total = file, 0
+
+    def __call__(self, dataset: Any) -> Array:
+        """The array.
+
+        Raises:
+            InputError: it is none of this file's, or too large.
+        """
+        if dataset.file.filename != self.file.filename or dataset.is_virtual or dataset.external:
+            raise InputError(f"the array {dataset.name!r} lies in another file, which is not read")
+        if dataset.nbytes > MOST_COMPRESSED * max(dataset.id.get_storage_size(), 4096):
+            raise InputError(
+                f"the array {dataset.name!r} claims {dataset.nbytes:,} bytes and stores hardly any of them"
+            )
+        self.total += dataset.nbytes
+        if self.total > MAX_ARCHIVE_BYTES:
+            raise InputError(f"the arrays claim more than {MAX_ARCHIVE_BYTES >> 30} GiB together")
+        return np.asarray(dataset)
 
 
 def _counted(name: str) -> tuple[str, int]:

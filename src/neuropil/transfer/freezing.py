@@ -110,7 +110,7 @@ class Freezing:
         head, levels = classifier_of(model), _levels(model)
         top = max(levels.values(), default=0)
         names = [name for name, _ in model.named_parameters() if name not in head]
-        return {name: first * each ** (top - levels.get(name, 0)) for name in names}
+        return {name: first * each ** (top - levels[name]) for name in names}
 
 
 def classifier_of(model: nn.Module) -> set[str]:
@@ -135,7 +135,10 @@ def classifier_of(model: nn.Module) -> set[str]:
 
 
 def _levels(model: nn.Module) -> dict[str, int]:
-    """The stage of each parameter that lies in one, from 0; what stands before and between counts to the lowest."""
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    stages = getattr(model, "stages", ())
-    return {names[id(one)]: number for number, stage in enumerate(stages) for one in stage.parameters()}
+    """The stage of each parameter, from 0; what stands outside counts to the last stage before it, or to the lowest."""
+    stages = enumerate(getattr(model, "stages", ()))
+    inside = {id(one): number for number, stage in stages for one in stage.parameters()}
+    level, found = 0, dict[str, int]()
+    for name, parameter in model.named_parameters():
+        level = found[name] = inside.get(id(parameter), level)
+    return found

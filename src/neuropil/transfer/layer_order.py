@@ -6,9 +6,10 @@ convolution of the file goes to the convolution that our network calls first, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +45,12 @@ class FileLayer:
 
 
 class _Own(NamedTuple):
-    """A layer of our network, and how many channels the values have that reach it."""
+    """A layer of our network, and the last maps `(C, H, W)` in front of it, empty where there were none."""
 
     name: str
     layer: nn.Module
     kind: LayerKind
-    channels: int
+    maps: tuple[int, ...]
 
 
 def named_by_order(model: nn.Module, layers: Sequence[FileLayer], where: str) -> dict[str, Tensor]:
@@ -93,7 +94,7 @@ def _match(model: nn.Module, one: _Own, other: FileLayer, place: int, where: str
         target = getattr(one.layer, part, None)
         if part == "weight" and target is not None:
             if other.rows_last:
-                value = _channels_first(value, one.channels)
+                value = _channels_first(value, one.maps)
             if value.numel() == target.numel() and value.ndim != target.ndim:
                 value = value.reshape(target.shape)  # 1x1 kernels and rows of a matrix are the same numbers
         if target is not None and value.shape != target.shape:
@@ -109,12 +110,12 @@ def _match(model: nn.Module, one: _Own, other: FileLayer, place: int, where: str
         found[f"{one.name}.bias"] = torch.zeros(bias.shape)
 
 
-def _channels_first(matrix: Tensor, channels: int) -> Tensor:
-    """A matrix that reads rows of [H, W, C] as one that reads [C, H, W]."""
+def _channels_first(matrix: Tensor, maps: tuple[int, ...]) -> Tensor:
+    """A matrix that reads all of some maps as a row of [H, W, C] as one that reads [C, H, W]; others as they are."""
     outputs, inputs = matrix.shape
-    if inputs == channels or inputs % channels:
+    if not maps or inputs != math.prod(maps):
         return matrix
-    return matrix.reshape(outputs, inputs // channels, channels).transpose(1, 2).reshape(outputs, inputs)
+    return matrix.reshape(outputs, -1, maps[0]).transpose(1, 2).reshape(outputs, inputs)
 
 
 def _classifier_as_layer(layers: list[FileLayer], own: Sequence[_Own]) -> list[FileLayer]:
@@ -152,16 +153,17 @@ def _called(model: nn.Module) -> list[_Own]:
     """The layers with weights in the order in which the network calls them; nothing is computed."""
     names = {layer: name for name, layer in model.named_modules()}
     found: dict[str, _Own] = {}
-    channels = 0
+    maps: tuple[int, ...] = ()
 
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal channels
+    def note(layer: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal maps
         kind = _kind_of(layer)
         if kind is not None:
-            found.setdefault(names[layer], _Own(names[layer], layer, kind, channels))
-        channels = output.shape[1]
+            found.setdefault(names[layer], _Own(names[layer], layer, kind, maps))
+        if isinstance(output, Tensor) and (output.ndim == 4 or isinstance(layer, nn.Linear)):
+            maps = tuple(output.shape[1:]) if output.ndim == 4 else ()
 
-    hooks = [layer.register_forward_hook(note) for layer in model.modules() if _kind_of(layer) is not None]
+    hooks = [layer.register_forward_hook(note) for layer in model.modules()]
     modes = [(module, module.training) for module in model.modules()]
     try:
         _run(model.eval())

@@ -93,7 +93,14 @@ class WeightRecord:
                 found = Preprocessing(**fields)
             record = cls(**document, preprocessing=found)
             plain = (record.model, record.source, record.sha256, record.licence, record.scored_on)
-            if not all(isinstance(one, str) for one in plain) or not isinstance(record.options, dict):
+            numbers = list(record.score.values())
+            if found is not None:
+                numbers += [found.size, found.crop_share, *found.mean, *found.std]
+            if (
+                not all(isinstance(one, str) for one in plain)
+                or not isinstance(record.options, dict)
+                or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers)
+            ):
                 raise TypeError("a field is of the wrong type")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"what is recorded of the weights is damaged ({error}); get a fresh copy") from error
