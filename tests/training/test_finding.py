@@ -42,6 +42,23 @@ def test_the_range_test_leaves_the_run_alone() -> None:
     assert torch.equal(generator, torch.get_rng_state())
 
 
+def test_shares_of_the_rate_are_kept_while_rates_are_tried() -> None:
+    """Lower stages of a network that is fine-tuned learn at a share of the rate, in the trial too."""
+    seen: list[list[float]] = []
+
+    class Watched(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            seen.append([group["lr"] for group in self.param_groups])
+            return super().step(closure)
+
+    def make(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+        first, *others = model.parameters()
+        return Watched([{"params": others, "lr": rate}, {"params": [first], "lr": 0.01 * rate}], lr=rate)
+
+    find_learning_rate(TinyConvolution(), TASK, stream(), make, steps=20)
+    assert len(seen) > 3 and all(low == pytest.approx(0.01 * high) for high, low in seen)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("maker", [sgd, adam])
 @pytest.mark.parametrize("name", ["convolution", "perceptron"])

@@ -70,7 +70,9 @@ def _onnx_layers(path: Path) -> Iterator[FileLayer]:
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
             values[node.output[0]] = to_array(node.attribute[0].t)
-        elif node.op_type in ("Identity", "Reshape", "Flatten") and node.input[0] in values:
+        elif node.op_type == "Reshape" and node.input[0] in values and node.input[1] in values:
+            values[node.output[0]] = values[node.input[0]].reshape(values[node.input[1]].tolist())
+        elif node.op_type == "Identity" and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]]
     added = {name: node for node in graph.node if node.op_type == "Add" for name in node.input}
     for node in graph.node:
