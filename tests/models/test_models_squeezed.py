@@ -14,6 +14,7 @@ from neuropil.recipes.assembly import check_recipe
 from neuropil.recipes.recipe import Recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_of_maps_takes_it(name: str) -> None:
     """One block a stage, of the stage's own width, which the outputs depend on."""

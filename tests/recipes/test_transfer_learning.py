@@ -90,6 +90,7 @@ def test_the_record_fills_in_what_is_left_open(photos: Path, weights: Path, tmp_
     assert recipe.name == "mobilenet_v1"
 
 
+@pytest.mark.slow
 def test_what_is_given_wins(photos: Path, weights: Path, tmp_path: Path) -> None:
     done = run(photos, tmp_path, weights=str(weights / "known.safetensors"), transfer="all",
                **{"data.size": 40, "batches.normalize": "channel"})  # fmt: skip
@@ -97,6 +98,7 @@ def test_what_is_given_wins(photos: Path, weights: Path, tmp_path: Path) -> None
     assert done.signature.normalization is not None and done.signature.normalization.std != (0.25,) * 3
 
 
+@pytest.mark.slow
 def test_unknown_weights_need_their_network(photos: Path, weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names no network"):
         run(photos, tmp_path, weights=str(weights / "plain.pth"))
@@ -105,6 +107,7 @@ def test_unknown_weights_need_their_network(photos: Path, weights: Path, tmp_pat
     assert done.recipe.section("transfer") == {"method": "fine_tune"}
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns(photos: Path, weights: Path, tmp_path: Path) -> None:
     """From random weights, so that the body has far to go; mirrored pictures would be of the other class."""
     words = {"transfer.head_epochs": 1, "transfer.body_rate": 1.0, "transfer.lower_rate": 1.0}
@@ -112,7 +115,7 @@ def test_fine_tuning_learns(photos: Path, weights: Path, tmp_path: Path) -> None
     assert done.results["valid"]["accuracy"] >= 0.9
 
 
-@pytest.mark.parametrize("stop_after", [2, 5])
+@pytest.mark.parametrize("stop_after", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_resumed_run_ends_with_the_same_weights(photos: Path, weights: Path, tmp_path: Path, stop_after: int) -> None:
     """Stopped while the classifier learns alone, and after everything thawed; what was left out stays left out."""
     words: dict[str, Any] = {"epochs": 3, "batch_size": 8, "augment": [], "transfer.head_epochs": 1}
@@ -143,6 +146,7 @@ def test_mean_and_std_belong_together(photos: Path, tmp_path: Path) -> None:
     assert done.signature.normalization is not None and done.signature.normalization.mean == (0.5,) * 3
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_weights_that_it_began_from(photos: Path, weights: Path, tmp_path: Path) -> None:
     copy = tmp_path / "w.safetensors"
     copy.write_bytes((weights / "known.safetensors").read_bytes())

@@ -32,6 +32,7 @@ def faults(word: str, **environment: str) -> tuple[str, int]:
     return said, int(count)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is Linux's")
 def test_pages_are_not_asked_for_again() -> None:
     """Thirty tensors of 64 MiB: 16,384 pages each time, or none."""
@@ -42,6 +43,7 @@ def test_pages_are_not_asked_for_again() -> None:
     assert kept < 20_000 < 100_000 < without
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is Linux's")
 def test_the_users_own_settings_stay() -> None:
     assert faults("keep", MALLOC_TRIM_THRESHOLD_="131072")[0] == "False"

@@ -147,6 +147,7 @@ def test_the_graphs_of_the_onnx_package(
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v1"])
 def test_what_an_exporter_folded_is_unfolded(tmp_path: Path, name: str) -> None:
     """torch's exporter puts batch normalization into the convolutions; the network gets its function back."""

@@ -62,6 +62,7 @@ def test_impossible_preprocessing_is_refused() -> None:
         Preprocessing(224, mean=(0.5,), std=(0.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [*KNOWN_FILES, *TORCHVISION.values()], ids=lambda record: record.source[-30:])
 def test_every_record_names_a_network_and_options_that_exist(record: WeightRecord) -> None:
     with torch.device("meta"):
