@@ -25,6 +25,7 @@ def test_the_table_of_a_line(call: Call) -> None:
     assert [layer["receptive_field"] for layer in found["layers"]] == [[3, 3], [4, 4], [4, 4], [66, 50]]
 
 
+@pytest.mark.slow
 def test_a_line_is_trained_evaluated_and_used(call: Call) -> None:
     trained = json.loads(call("train", f"model={SMALL}", "data=digits", "epochs=2", "lr=0.01", "--json").out)
     run = Path(trained["run"])

@@ -76,6 +76,7 @@ COUNTS = [
 those of AlexNet and VGG as torchvision's and Caffe's graphs are counted."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "side", "weights", "multiply_adds"), COUNTS)
 def test_counts_are_the_published_ones(
     name: str, options: dict[str, Any], side: int, weights: int | None, multiply_adds: float | None

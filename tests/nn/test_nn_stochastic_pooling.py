@@ -247,6 +247,7 @@ def test_the_same_seed_draws_the_same_and_a_resumed_run_goes_on() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_a_compiled_layer_draws_as_the_plain_one() -> None:
     torch._dynamo.reset()
     x, layer = draw(2, 3, 9, 8).requires_grad_(), StochasticPooling(3, 2, 1)

@@ -101,6 +101,7 @@ def test_a_repeated_run_has_the_same_report_but_for_the_machine(run: Run, again:
     assert comparable(run) == comparable(again)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(run: Run, tmp_path: Path) -> None:
     other = neuropil.train(run.folder.path / "recipe.toml", seed=1, runs=tmp_path, progress=False)
     assert weights(other) != weights(run)

@@ -48,6 +48,7 @@ def test_every_network_is_exported(name: str, kind: Any, tmp_path: Path) -> None
     assert done.difference <= 1e-5
 
 
+@pytest.mark.slow
 def test_onnx_for_any_batch_with_facts_inside(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
