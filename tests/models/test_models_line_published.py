@@ -42,6 +42,7 @@ def test_the_outputs_are_torchvisions(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras beside NumPy 2
 def test_mobilenets_outputs_are_keras() -> None:
     """Keras pads as TensorFlow does and normalizes with eps 0.001: both are said, and nothing else differs."""
     keras = pytest.importorskip("keras")
