@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["create_model"]
 
-SHAPE = ("num_classes", "in_channels")
+OWN_ARGUMENTS = ("name", "num_classes", "in_channels", "features_only")
+"""What `create_model` takes apart from the options of a network's class."""
 
 
 def create_model(
@@ -51,10 +52,10 @@ def create_model(
 
         path, record = find_weights(weights)
         if record is not None and record.model == name:
-            known = {key: value for key, value in record.options.items() if key not in ("name", "features_only")}
-            num_classes = known.pop("num_classes", None) if num_classes is None else num_classes
-            in_channels = known.pop("in_channels", None) if in_channels is None else in_channels
-            options = {**{key: value for key, value in known.items() if key not in SHAPE}, **options}
+            known = record.options
+            num_classes = known.get("num_classes") if num_classes is None else num_classes
+            in_channels = known.get("in_channels") if in_channels is None else in_channels
+            options = {**{key: value for key, value in known.items() if key not in OWN_ARGUMENTS}, **options}
     network = models.create_model(
         name, num_classes=num_classes, in_channels=in_channels, features_only=features_only, **options
     )
