@@ -27,7 +27,8 @@ def _preparation(signature: DataSignature) -> str:
     scaled = "" if signature.normalization is None else ", then (x - mean) / std of normalization"
     if signature.kind != "images":
         return f"float32 rows of columns{scaled}"
-    return f"RGB or grey bytes, resized as encoding says (bilinear where it names none), divided by 255{scaled}, float32 [n, C, H, W]"
+    resized = "resized as encoding says (bilinear where it names none)"
+    return f"RGB or grey bytes, {resized}, divided by 255{scaled}, float32 [n, C, H, W]"
 
 
 def export_run(
