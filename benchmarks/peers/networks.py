@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -17,12 +18,14 @@ from torch import Tensor, nn
 
 from benchmarks.machine import ceilings
 from benchmarks.records import Measurement
+from benchmarks.run_one import seconds_since_start
 from benchmarks.shared_data import transforms
-from benchmarks.topics.networks import BATCH, NETWORKS, RATIOS, SPARING
+from benchmarks.topics.networks import BATCH, COLD, COLD_STEPS, NETWORKS, RATIOS, SPARING
 from neuropil.inspection.summary import summarize
 from neuropil.models import create_model
 from neuropil.nn.contracts import WithAuxiliaries
 from neuropil.tasks.classification import Classification
+from neuropil.training.memory import keep_freed_memory
 from neuropil.training.speed import Placed, Placement, choose_speed
 from neuropil.transfer.keys import translated
 
@@ -190,6 +193,7 @@ def _work() -> dict[str, int]:
 
 def neuropil(seed: int) -> Measurement:
     """Every network of ours beside its peer."""
+    keep_freed_memory()
     rows = {name: one_network(name, seed) for name in NETWORKS}
     figures = {f"{key} {name}": row[key] for name, row in rows.items() for key in (*RATIOS, "ms", "mib")}
     for key in RATIOS:
@@ -214,4 +218,30 @@ def floor(seed: int) -> Measurement:
     return Measurement(figures, _work())
 
 
+def cold(name: str, ours: bool, seed: int) -> Measurement:
+    """Seconds from the start of the process to the end of its first steps, and the first loss."""
+    torch.manual_seed(seed)
+    pair, plan = pair_of(name), PLAIN
+    network = pair[0 if ours else 1]
+    if ours:
+        keep_freed_memory()
+        plan = choose_speed(network, TASK, batch(), COLD_STEPS).placement
+    plan.place_model(network)
+    rule = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    step = train_step(network, plan)
+    losses = []
+    for _ in range(COLD_STEPS):
+        losses.append(step())
+        rule.step()
+    weights = sum(p.numel() for p in network.parameters())
+    return Measurement(
+        {"seconds": seconds_since_start()},
+        {"weights": weights, "batch": BATCH, "steps": COLD_STEPS},
+        losses[0],
+        notes={"last loss": losses[-1], "plan": plan.precision},
+    )
+
+
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {"neuropil": neuropil, "floor": floor}
+for _name in COLD:
+    COMPETITORS |= {f"neuropil-cold-{_name}": partial(cold, _name, True), f"cold-{_name}": partial(cold, _name, False)}

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from benchmarks.records import Duel, Row, Topic
 
-__all__ = ["BATCH", "NETWORKS", "RATIOS", "SPARING", "TOPIC", "Peer"]
+__all__ = ["BATCH", "COLD", "COLD_STEPS", "NETWORKS", "RATIOS", "SPARING", "TOPIC", "Peer"]
 
 BATCH = 8
+COLD, COLD_STEPS = ("resnet18", "mobilenet_v2", "shufflenet_v2"), 200
+"""A network that gains much by the plan, one that gains less, and one that gains least."""
 
 
 class Peer(NamedTuple):
@@ -84,6 +86,18 @@ def _rows() -> list[Row]:
     ]
 
 
+def _cold(name: str) -> Duel:
+    row = Row(
+        what=f"{name}, {COLD_STEPS} steps from the start of the process, imports and the choice of settings included",
+        figure="seconds",
+        unit="s",
+        kind="ours / peer",
+        better="low",
+        target=1.0,
+    )
+    return Duel(ours=f"neuropil-cold-{name}", peer=f"cold-{name}", rows=[row], pairs=5, outcome_within=0.02)
+
+
 TOPIC = Topic(
     name="networks",
     title="Whole networks",
@@ -97,6 +111,9 @@ TOPIC = Topic(
         "that layout and autocast too.",
         "The floor is two operations for each multiply-add, three times for training, at the best bf16 matrix product "
         "that was measured in the same pair.",
+        "The process keeps freed memory, as `neuropil train` has it, which serves both sides. From the start of the "
+        "process each side runs in its own, as shipped or as `neuropil train` does it, with stochastic gradient "
+        "descent on one batch; both build both networks, so that their weights are the same.",
     ),
-    duels=(Duel(ours="neuropil", peer="floor", rows=_rows(), pairs=5),),
+    duels=(Duel(ours="neuropil", peer="floor", rows=_rows(), pairs=5), *map(_cold, COLD)),
 )
