@@ -59,11 +59,11 @@ def timed(batches: Iterable[tuple[Tensor, Tensor]], source: str, keep_every: int
 
 def neuropil(seed: int) -> Measurement:
     """`Batches` as a recipe makes them."""
-    from neuropil.data import AUGMENTATIONS
-    from neuropil.data.augmentation import Augmentation
-    from neuropil.data.batching import Batches
+    from neuropil.batches import AUGMENTATIONS
+    from neuropil.batches.augmentation import Augmentation
+    from neuropil.batches.batching import Batches
+    from neuropil.batches.normalization import Normalization
     from neuropil.data.in_memory import InMemory
-    from neuropil.data.normalization import Normalization
     from neuropil.data.records import DataInfo
 
     images, classes, source = pictures()

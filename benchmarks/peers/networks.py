@@ -20,18 +20,18 @@ from benchmarks.machine import ceilings
 from benchmarks.records import Measurement
 from benchmarks.run_one import seconds_since_start
 from benchmarks.shared_data import transforms
-from benchmarks.topics.networks import BATCH, COLD, COLD_STEPS, NETWORKS, RATIOS, SPARING
+from benchmarks.topics.networks import BATCH, COLD, COLD_STEPS, NETWORKS, RATIOS, SPARING, TUNED
 from neuropil.inspection.summary import summarize
 from neuropil.models import create_model
 from neuropil.nn.contracts import WithAuxiliaries
 from neuropil.tasks.classification import Classification
 from neuropil.training.memory import keep_freed_memory
-from neuropil.training.speed import Placed, Placement, choose_speed
+from neuropil.training.speed import Placed, Placement, SpeedPlan, choose_speed
 from neuropil.transfer.keys import translated
 
 __all__ = ["COMPETITORS", "kept_bytes", "pair_of"]
 
-WARM_UP, TURNS = 2, 4
+WARM_UP, TURNS = 1, 3
 LONG_RUN_STEPS = 1000
 PLAIN = Placement()
 TASK = Classification([f"class {number}" for number in range(1000)])
@@ -51,7 +51,7 @@ class MainLogits(nn.Module):
         return WithAuxiliaries(found.logits, (found.aux_logits1, found.aux_logits2), 0.3)
 
 
-def pair_of(name: str) -> tuple[nn.Module, nn.Module]:
+def pair_of(name: str) -> tuple[nn.Module, MainLogits]:
     """Our network and its peer, with the same weights and without dropout, which would draw differently."""
     peer = NETWORKS[name]
     transforms()  # torchvision, also where its compiled part does not fit
@@ -59,8 +59,7 @@ def pair_of(name: str) -> tuple[nn.Module, nn.Module]:
     module = import_module("torchvision.models" if peer.library == "torchvision" else "timm.models")
     theirs = getattr(module, peer.name)(**more)
     ours = create_model(name, **dict(peer.options))
-    weights, _ = translated(theirs.state_dict(), ours.state_dict())
-    ours.load_state_dict(weights)
+    take_weights(ours, theirs)
     for network in (ours, theirs):
         for layer in network.modules():
             if "Dropout" in type(layer).__name__:
@@ -68,6 +67,12 @@ def pair_of(name: str) -> tuple[nn.Module, nn.Module]:
             if hasattr(layer, "drop_rate"):
                 layer.drop_rate = 0.0
     return ours, MainLogits(theirs)
+
+
+def take_weights(ours: nn.Module, theirs: nn.Module) -> None:
+    """Give our network its peer's weights and running statistics."""
+    weights, _ = translated(theirs.state_dict(), ours.state_dict())
+    ours.load_state_dict(weights)
 
 
 def batch() -> Placed:
@@ -149,29 +154,49 @@ def kept_bytes(network: nn.Module) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
+def alone(step: Callable[[], float]) -> tuple[float, float]:
+    """Milliseconds, the median, and what was computed."""
+    times, value = [], math.nan
+    for _ in range(WARM_UP + TURNS):
+        begin = time.perf_counter()
+        value = step()
+        times.append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(times[WARM_UP:]), value
+
+
 def one_network(name: str, seed: int) -> dict[str, float]:
-    """All comparisons of one network."""
+    """Ours by its plans, and beside its peer by the same plan."""
     ours, theirs = pair_of(name)
     found: dict[str, float] = {"mib": kept_bytes(ours) / 2**20}
-    plans = {
-        "": choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, compile=False).placement,
-        " fp32": choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, precision="fp32", compile=False).placement,
-    }
-    for kind, plan in plans.items():
-        with placed(ours, plan):
-            mine, other = by_turns([train_step(ours, plan), train_step(theirs, PLAIN)], seed, 0.02)
-        found[f"training{kind}"] = mine / other
-        if not kind:
-            found["ms"], found["bf16"] = mine, float(plan.precision == "bf16")
-    plan = plans[""]
+    chosen = choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, compile=False)
+    plan, in_fp32 = chosen.placement, fp32_plan(chosen)
+    with placed(ours, in_fp32):
+        found["training fp32"], _ = alone(train_step(ours, in_fp32))
     with placed(ours, plan), placed(theirs, plan):
         mine, other = by_turns([train_step(ours, plan), train_step(theirs, plan)], seed, 0.02)
-        found["training tuned"] = mine / other
+        found["training"], found["training tuned"] = mine, mine / other
+        take_weights(ours, theirs.network)  # ours has moved its statistics once more
         mine, other = by_turns([inference(ours, plan), inference(theirs, plan)], seed, 0.05)
-        found["inference tuned"] = mine / other
-    with placed(ours, plan):
-        mine, other = by_turns([inference(ours, plan), inference(theirs, PLAIN)], seed, 0.05)
-        found["inference"] = mine / other
+        found["inference"], found["inference tuned"] = mine, mine / other
+    found["bf16"] = float(plan.precision == "bf16")
+    return found
+
+
+def fp32_plan(chosen: SpeedPlan) -> Placement:
+    """The faster layout of a plan's fp32 trials."""
+    tried = dict(chosen.measured)
+    return Placement(channels_last=tried["fp32, channels last"] < tried["fp32, ordinary layout"])
+
+
+def as_shipped_one(name: str) -> dict[str, float]:
+    """The peer as its user gets it; its loss is held against ours with the same weights."""
+    ours, theirs = pair_of(name)
+    found = {"mib": kept_bytes(theirs) / 2**20}
+    found["training"], loss = alone(train_step(theirs, PLAIN))
+    found["inference"], _ = alone(inference(theirs, PLAIN))
+    by = train_step(ours, PLAIN)()
+    if abs(by - loss) > 0.02 * abs(loss):
+        raise RuntimeError(f"{name}: the sides computed different things: {by} and {loss}")
     return found
 
 
@@ -185,6 +210,12 @@ def sparing_densenet(seed: int) -> dict[str, float]:
     return {memory: kept_bytes(sparing) / kept_bytes(theirs), time_taken: mine / other}
 
 
+def _with_means(figures: dict[str, float], keys: Sequence[str]) -> dict[str, float]:
+    """The figures and, for each key, their geometric mean over all networks."""
+    return figures | {f"{key} all": statistics.geometric_mean(figures[f"{key} {name}"] for name in NETWORKS)
+                      for key in keys}  # fmt: skip
+
+
 def _work() -> dict[str, int]:
     with torch.device("meta"):
         return {name: sum(p.numel() for p in create_model(name, **dict(peer.options)).parameters())
@@ -192,30 +223,31 @@ def _work() -> dict[str, int]:
 
 
 def neuropil(seed: int) -> Measurement:
-    """Every network of ours beside its peer."""
+    """Every network of ours, and beside its peer by the same plan."""
     keep_freed_memory()
     rows = {name: one_network(name, seed) for name in NETWORKS}
-    figures = {f"{key} {name}": row[key] for name, row in rows.items() for key in (*RATIOS, "ms", "mib")}
-    for key in RATIOS:
-        figures[f"{key} all"] = math.exp(statistics.mean(math.log(row[key]) for row in rows.values()))
+    keys = (*RATIOS, *TUNED)
+    figures = {f"{key} {name}": row[key] for name, row in rows.items() for key in (*keys, "mib")}
+    figures |= {f"floor {name}": row["training"] for name, row in rows.items()}
     return Measurement(
-        {**figures, **sparing_densenet(seed)},
+        {**_with_means(figures, keys), **sparing_densenet(seed)},
         _work(),
         notes={f"bf16 {name}": row["bf16"] for name, row in rows.items()},
     )
 
 
-def floor(seed: int) -> Measurement:
-    """The least time of each network's products, and what its peer keeps."""
-    best = ceilings()
+def as_shipped(seed: int) -> Measurement:
+    """Every peer, and the least time of its products."""
+    best = ceilings()["bf16_gflop_per_second"]
     figures: dict[str, float] = dict.fromkeys(SPARING, 1.0)
     for name in NETWORKS:
-        ours, theirs = pair_of(name)
-        operations = 3 * 2 * BATCH * summarize(ours, (3, 224, 224)).multiply_adds
-        figures[f"ms {name}"] = 1e-6 * operations / best["bf16_gflop_per_second"]
-        figures[f"mib {name}"] = kept_bytes(theirs) / 2**20
-    figures |= {f"{key} {name}": 1.0 for key in RATIOS for name in (*NETWORKS, "all")}
-    return Measurement(figures, _work())
+        row = as_shipped_one(name)
+        figures |= {f"{key} {name}": row[key] for key in ("training", "inference", "mib")}
+        figures[f"training fp32 {name}"] = row["training"]
+        operations = 3 * 2 * BATCH * summarize(pair_of(name)[0], (3, 224, 224)).multiply_adds
+        figures[f"floor {name}"] = 1e-6 * operations / best
+    figures |= {f"{key} {name}": 1.0 for key in TUNED for name in (*NETWORKS, "all")}
+    return Measurement(_with_means(figures, tuple(RATIOS)), _work())
 
 
 def cold(name: str, ours: bool, seed: int) -> Measurement:
@@ -242,6 +274,6 @@ def cold(name: str, ours: bool, seed: int) -> Measurement:
     )
 
 
-COMPETITORS: dict[str, Callable[[int], Measurement]] = {"neuropil": neuropil, "floor": floor}
+COMPETITORS: dict[str, Callable[[int], Measurement]] = {"neuropil": neuropil, "as-shipped": as_shipped}
 for _name in COLD:
     COMPETITORS |= {f"neuropil-cold-{_name}": partial(cold, _name, True), f"cold-{_name}": partial(cold, _name, False)}

@@ -42,11 +42,11 @@ def photographs() -> Iterator[Path]:
 
 def neuropil(workers: int, seed: int) -> Measurement:
     """`open_folder` and `Batches`, as a recipe makes them."""
-    from neuropil.data import AUGMENTATIONS
-    from neuropil.data.augmentation import Augmentation
-    from neuropil.data.batching import Batches
+    from neuropil.batches import AUGMENTATIONS
+    from neuropil.batches.augmentation import Augmentation
+    from neuropil.batches.batching import Batches
+    from neuropil.batches.normalization import Normalization
     from neuropil.data.folder import open_folder
-    from neuropil.data.normalization import Normalization
 
     with photographs() as root:
         samples = open_folder(root=str(root), size=SIDE, valid_fraction=0.0, test_fraction=0.0).train

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from benchmarks.records import Measurement
 from benchmarks.run_one import seconds_since_start
-from neuropil.data.batching import Batches
+from neuropil.batches.batching import Batches
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo
 from neuropil.models import MODELS

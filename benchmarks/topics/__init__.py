@@ -8,7 +8,7 @@ from benchmarks.records import Topic
 
 __all__ = ["TOPICS", "topic"]
 
-TOPICS = ("startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos")
+TOPICS = ("startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos", "boxes")
 
 
 def topic(name: str) -> Topic:

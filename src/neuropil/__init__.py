@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from neuropil.data.arrays import tensor_loader
+    from neuropil.batches.loading import tensor_loader
     from neuropil.errors import NeuropilError
     from neuropil.inspection.summary import summarize
     from neuropil.models import list_models
@@ -51,7 +51,7 @@ _PLACES = {
     "load_run": "neuropil.recipes.run",
     "resume_run": "neuropil.recipes.train",
     "summarize": "neuropil.inspection.summary",
-    "tensor_loader": "neuropil.data.arrays",
+    "tensor_loader": "neuropil.batches.loading",
     "train": "neuropil.recipes.train",
 }
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from benchmarks.peers import networks, photos
 from benchmarks.run_one import STARTED
-from benchmarks.topics.networks import NETWORKS, RATIOS, TOPIC
+from benchmarks.topics.networks import NETWORKS, RATIOS, TOPIC, TUNED
 
 from neuropil.training.speed import Placed, Placement
 
@@ -34,8 +34,8 @@ def test_equal_weights_give_equal_losses(name: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_every_row_has_its_figure() -> None:
-    figures = {f"{key} {name}" for key in RATIOS for name in (*NETWORKS, "all")}
-    figures |= {f"{kind} {name}" for kind in ("ms", "mib") for name in NETWORKS}
+    figures = {f"{key} {name}" for key in (*RATIOS, *TUNED) for name in (*NETWORKS, "all")}
+    figures |= {f"{kind} {name}" for kind in ("floor", "mib") for name in NETWORKS}
     figures |= {"densenet memory", "densenet time"}
     assert {row.figure for duel in TOPIC.duels[:1] for row in duel.rows} == figures
     assert {name for duel in TOPIC.duels for name in (duel.ours, duel.peer)} == set(networks.COMPETITORS)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from neuropil.data.cifar import CLASSES, RECORD, open_cifar10
-from neuropil.data.opening import guess_source, open_source
-from neuropil.data.reading import open_labelled
 from neuropil.errors import InputError
+from neuropil.sources.opening import guess_source, open_source
+from neuropil.sources.reading import open_labelled
 
 
 def write(path: Path, count: int, seed: int = 0) -> np.ndarray:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neuropil.data.augmentation import Augmentation
-from neuropil.data.augmentation_geometry import RandomResizedCrop, crop_boxes
-from neuropil.data.batching import Batches
+from neuropil.batches.augmentation import Augmentation
+from neuropil.batches.augmentation_geometry import RandomResizedCrop
+from neuropil.batches.batching import Batches
+from neuropil.data.cropping import crop_boxes
 from neuropil.data.folder import open_folder
 from neuropil.data.records import Splits
 from neuropil.errors import InputError

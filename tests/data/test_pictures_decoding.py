@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from neuropil.data.archive import UnusableFile
-from neuropil.data.augmentation_geometry import crop_boxes
-from neuropil.data.pictures import PictureRule, decode, examine, read_pictures, view
+from neuropil.data.cropping import crop_boxes
+from neuropil.data.picture_files import read_pictures
+from neuropil.data.pictures import PictureRule, decode, examine, view
 from neuropil.errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -236,11 +237,13 @@ def test_read_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         buffer = io.BytesIO(packed(photo(32, 32, seed=4)))
 
     monkeypatch.setattr("sys.stdin", Input)
-    arrays, names, skipped = read_pictures([str(tmp_path), "-", str(tmp_path / "b.png")], RGB32.to_encoding())
+    read = read_pictures([str(tmp_path), "-", str(tmp_path / "b.png")], RGB32.to_encoding())
+    arrays, names, skipped = read.arrays, read.names, read.skipped
+    assert read.sizes == ((32, 32),) * 5
     assert [Path(name).name for name in names] == ["a.png", "b.png", "c.png", "standard input", "b.png"]
     assert np.array_equal(arrays, np.stack([plain(photo(32, 32, seed=seed)) for seed in (2, 1, 3, 4, 1)]))
     assert [(Path(one.where).name, "damaged" in one.reason) for one in skipped] == [("broken.png", True)]
-    only_broken = read_pictures([str(tmp_path / "broken.png")], RGB32.to_encoding())[0]
+    only_broken = read_pictures([str(tmp_path / "broken.png")], RGB32.to_encoding()).arrays
     assert only_broken.shape == (0, 3, 32, 32)
 
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from neuropil.data.arrays import DatasetSamples, from_arrays, from_dataset, tensor_loader
+from neuropil.batches.loading import tensor_loader
+from neuropil.data.arrays import DatasetSamples, from_arrays, from_dataset
 from neuropil.data.npz import open_npz
-from neuropil.data.opening import open_source
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
+from neuropil.sources.opening import open_source
 
 Array = np.ndarray[Any, Any]
 RANDOM = np.random.default_rng(0)

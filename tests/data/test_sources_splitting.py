@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.batches_samples import pictures, table
+from batches.memory_samples import pictures, table
 from neuropil.data.in_memory import Described, InMemory, Subset, fit_square
 from neuropil.data.records import DataInfo
 from neuropil.data.splitting import split, split_indices

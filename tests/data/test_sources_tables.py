@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import sklearn.datasets as real
 
-from neuropil.data import SOURCES
-from neuropil.data.opening import check_source, guess_source, open_source
 from neuropil.data.records import Samples, Splits
 from neuropil.data.tables import open_csv
 from neuropil.errors import InputError, MissingExtraError
+from neuropil.sources import SOURCES
+from neuropil.sources.opening import check_source, guess_source, open_source
 
 Array = np.ndarray[Any, Any]
 
@@ -259,7 +259,7 @@ def test_paths_are_guessed_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for wrong, sentence in (
         ("train-images-idx3-ubyte.gz", "give the folder"),
-        ("empty", "neither class folders nor idx"),
+        ("empty", "neither class folders nor boxes nor idx"),
         ("nowhere", "no file or folder"),
     ):
         with pytest.raises(InputError, match=sentence):

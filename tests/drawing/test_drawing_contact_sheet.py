@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.batches_samples import pictures
+from batches.memory_samples import pictures
 from neuropil.drawing.contact_sheet import contact_sheet
 from neuropil.errors import InputError
 

@@ -14,10 +14,13 @@ from torch.nn import functional as F
 from neuropil.formulas import FORMULAS
 from neuropil.formulas.activation import relu, scaled_tanh, sigmoid, softmax, tanh
 from neuropil.formulas.descent import gradient_descent, updates
+from neuropil.formulas.detection import cell_loss, cell_of, iou, suppressed
 from neuropil.formulas.dropout import draw_dropped, dropout
 from neuropil.formulas.initialization import he, small_random, uniform, xavier
 from neuropil.formulas.losses import cross_entropy, lasso, ridge, squared_error
 from neuropil.formulas.pooling import max_pooling, subsampling
+from neuropil.nn.boxes import box_iou, nms
+from neuropil.nn.grid import assign_cells, grid_loss
 
 X = np.concatenate([np.linspace(-30, 30, 601), [-1e4, 1e4]])
 
@@ -133,3 +136,29 @@ def test_subsampling_is_a_scaled_shifted_mean() -> None:
     mat = np.random.default_rng(2).standard_normal((7, 6))
     theirs = 0.3 * 4 * F.avg_pool2d(torch.from_numpy(mat)[None], 2)[0] - 0.5
     np.testing.assert_allclose(subsampling(mat, 0.3, -0.5), theirs.numpy(), atol=1e-12)
+
+
+def test_yolos_formulas_say_what_the_fast_ones_say() -> None:
+    """Each of the two was held to others elsewhere: onnxruntime, torchvision, darknet's formulas."""
+    draw = np.random.default_rng(3)
+    corners = draw.random((40, 2))
+    boxes = np.concatenate([corners, corners + 0.4 * draw.random((40, 2))], axis=1)
+    scores = draw.random(40)
+    fast = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.3)
+    assert suppressed(boxes, scores, 0.3) == fast.tolist()
+    overlap = box_iou(torch.from_numpy(boxes), torch.from_numpy(boxes))
+    assert iou(boxes[0], boxes[1]) == pytest.approx(overlap[0, 1].item(), abs=1e-12)
+    cells = assign_cells(torch.from_numpy(np.concatenate([np.zeros((40, 1)), boxes], axis=1))[:1, None], 7)
+    row, column, truth = cell_of(boxes[0], 7)
+    assert (row, column) == (cells.row.item(), cells.column.item())
+    found, classes = draw.random((2, 5)), draw.random(3)
+    outputs = torch.zeros(1, 7, 7, 13, dtype=torch.float64)
+    outputs[0, row, column] = torch.from_numpy(np.concatenate([found.ravel(), classes]))
+    target = torch.tensor([[[1.0, *boxes[0]]]], dtype=torch.float64)
+    places = [np.array([one[0] / 7, one[1] / 7, one[2] ** 2, one[3] ** 2]) for one in (*found, truth)]
+    places[2][2:] = truth[2:]
+    edges = [np.concatenate([one[:2] - one[2:] / 2, one[:2] + one[2:] / 2]) for one in places]
+    overlaps = [iou(edge, edges[2]) for edge in edges[:2]]
+    best = int(np.argmax(overlaps))
+    expected = cell_loss(found, classes, truth, 1, best, overlaps[best])
+    assert grid_loss(outputs, target, 3).item() == pytest.approx(expected, abs=1e-12)

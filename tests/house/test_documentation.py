@@ -14,8 +14,6 @@ from cyclopts import CycloptsError
 from PIL import Image
 
 from neuropil.cli import app, main
-from neuropil.data import SOURCES
-from neuropil.data.opening import check_source
 from neuropil.errors import InputError
 from neuropil.models import MODELS, create_model
 from neuropil.models.line_grammar import is_line
@@ -23,6 +21,8 @@ from neuropil.recipes.assembly import check_recipe
 from neuropil.recipes.catalogue import list_recipes
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.train import read_recipe
+from neuropil.sources import SOURCES
+from neuropil.sources.opening import check_source
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -14,7 +14,7 @@ FAST = (
 )  # fmt: skip
 SLOW = (
     "resnet50", "resnet110", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
-    "mnasnet_a1", "resnetv2_18",
+    "mnasnet_a1", "resnetv2_18", "extraction", "yolo_v1", "yolo_v1_tiny", "unet", "unet_backbone",
 )  # fmt: skip
 """With these, one or two of each family are fast or slow tests; the others are proofs."""
 
@@ -44,7 +44,22 @@ def shape_of(name: str) -> tuple[int, ...]:
         return (3, 8, 8)
     if name == "alexnet":
         return (3, 67, 67)
+    if name == "unet":
+        return (1, 44, 44)
+    if name in ("extraction", "extraction_tiny", "yolo_v1"):
+        return (3, 64, 64)
+    if name == "yolo_v1_tiny":
+        return (3, 128, 128)
     return (1, 32, 32) if name.startswith("lenet") else (3, 32, 32)
+
+
+def output_shape_of(name: str, count: int, classes: int) -> tuple[int, ...]:
+    """What a network gives for as many samples and classes."""
+    if name.startswith("yolo"):
+        return (count, 2, 2, 10 + classes)
+    if name == "unet":
+        return (count, classes, 4, 4)
+    return (count, classes, 32, 32) if name == "unet_backbone" else (count, classes)
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -54,6 +69,16 @@ def options_of(name: str) -> dict[str, Any]:
     if name == "line":
         line = "Conv8@3p1 - BN - ReLU - Pool2 - Conv16 - ReLU - Pool - FC24 - ReLU - FC(SM)"
         return {"line": line, "in_shape": shape_of(name)}
+    if name.startswith("extraction"):
+        return {"width": 0.125}
+    if name == "yolo_v1":
+        return {"grid": 2, "neck": 8, "hidden": (16,), "backbone_options": {"width": 0.125}}
+    if name == "yolo_v1_tiny":
+        return {"grid": 2, "neck": 8, "backbone_options": {"width": 0.125}}
+    if name == "unet":
+        return {"width": 4, "levels": 3}
+    if name == "unet_backbone":
+        return {"width": 4, "backbone": "resnet20", "backbone_options": {"width": 4}}
     if name.startswith("resnet"):
         return {"width": 4 if name in DEEP_AND_NARROW else 8}
     if name.startswith(("alexnet", "vgg", "googlenet")):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.small_networks import NAMES, options_of, shape_of
+from models.small_networks import NAMES, options_of, output_shape_of, shape_of
 from neuropil.errors import InputError
 from neuropil.models import create_model, list_models
 from neuropil.models.features import FeatureNetwork
@@ -42,7 +42,7 @@ def name(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_logits_of_any_batch_are_those_of_each_sample(name: str) -> None:
     network, x = build(name).eval(), samples(name)
     logits = network(x)
-    assert logits.shape == (4, CLASSES) and logits.isfinite().all()
+    assert logits.shape == output_shape_of(name, 4, CLASSES) and logits.isfinite().all()
     singles = torch.cat([network(one[None]) for one in x])
     torch.testing.assert_close(singles, logits, rtol=1e-4, atol=1e-4 * logits.abs().max().item())
 
@@ -59,7 +59,7 @@ def test_gradients_reach_every_weight(name: str) -> None:
     outputs = network(samples(name))
     extra = outputs.auxiliary if isinstance(outputs, WithAuxiliaries) else ()
     logits = outputs.logits if isinstance(outputs, WithAuxiliaries) else outputs
-    torch.stack([F.cross_entropy(one, torch.arange(4)) for one in (logits, *extra)]).sum().backward()
+    torch.stack([F.cross_entropy(one.flatten(1), torch.arange(4)) for one in (logits, *extra)]).sum().backward()
     for key, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.isfinite().all(), key
         assert weight.grad.any(), f"no gradient reaches {key}"
@@ -87,7 +87,8 @@ def test_features_are_what_widths_say(name: str) -> None:
     assert isinstance(network, Network)
     features = network.features(x)
     assert [f.shape[1] for f in features] == list(network.widths)
-    torch.testing.assert_close(network.head(features[-1]), network(x))  # type: ignore[operator]
+    read = features if name.startswith("unet") else features[-1]
+    torch.testing.assert_close(network.head(read), network(x))  # type: ignore[operator]
     assert len(list(network.stages)) == len(network.widths)  # type: ignore[arg-type]
 
 
@@ -104,11 +105,11 @@ def test_the_classifier_can_be_exchanged(name: str) -> None:
     network, x = build(name).eval().double(), samples(name).double()
     features = [f.clone() for f in network.features(x)]  # type: ignore[operator]
     network.reset_classifier(7)  # type: ignore[operator]
-    assert network(x).shape == (4, 7) and network(x).dtype == torch.float64
+    assert network(x).shape == output_shape_of(name, 4, 7) and network(x).dtype == torch.float64
     for before, after in zip(features, network.features(x), strict=True):  # type: ignore[operator]
         assert torch.equal(before, after)
     network.reset_classifier(0)  # type: ignore[operator]
-    assert network(x).ndim == 2 and network(x).shape[1] != 7
+    assert network(x).ndim == (4 if name.startswith("unet") else 2) and network(x).shape != output_shape_of(name, 4, 7)
     with pytest.raises(InputError, match="-2 classes"):
         network.reset_classifier(-2)  # type: ignore[operator]
 

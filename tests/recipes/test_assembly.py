@@ -10,17 +10,19 @@ import torch
 from safetensors.torch import save_file
 
 from neuropil import create_model
-from neuropil.data import opening
 from neuropil.errors import InputError
 from neuropil.recipes import assembly
 from neuropil.recipes.assembly import assemble, check_recipe
 from neuropil.recipes.catalogue import find_recipe, list_recipes
 from neuropil.recipes.recipe import Recipe
+from neuropil.sources import opening
 
 PLACES = {
     "mnist-fast": "mnist",
     "mnist-lenet5": "mnist",
     "fashion-resnet": "fashion-mnist",
+    "bccd-yolo": "bccd/BCCD.zip",
+    "membrane-unet": "membrane/membrane.zip",
     "wine-quality-regression": "tabular/winequality-red.csv",
     "photos-resnet18": "hymenoptera/hymenoptera224.zip",
     "photos-transfer": "hymenoptera/hymenoptera224.zip",
@@ -55,7 +57,11 @@ def ready(name: str, shared_data: Path) -> assembly.Assembly:
     return assemble(find_recipe(name).with_values({"data.root": str(root), **given}))
 
 
-@pytest.mark.parametrize("name", list_recipes())
+LARGE = ("bccd-yolo", "membrane-unet")
+EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in list_recipes()]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_built_in_recipe_takes_a_step(name: str, shared_data: Path) -> None:
     """The network takes a batch of the recipe's own data, and its rule changes every weight."""
     parts = ready(name, shared_data)

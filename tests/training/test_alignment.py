@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from neuropil.data.batching import ALIGNMENT_BYTES, Batches
+from neuropil.batches.batching import ALIGNMENT_BYTES, Batches
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo
 from neuropil.optim import RULES, SCHEDULES

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from neuropil.data.batching import Batches
+from neuropil.batches.batching import Batches
 from neuropil.errors import InputError
 from neuropil.nn.contracts import BatchLike
 from neuropil.tasks.classification import Classification

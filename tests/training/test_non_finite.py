@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neuropil.data.batching import Batches
+from neuropil.batches.batching import Batches
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo
 from neuropil.errors import NonFiniteError

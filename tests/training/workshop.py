@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from neuropil.data import AUGMENTATIONS
-from neuropil.data.augmentation import Augmentation
-from neuropil.data.batching import Batches
+from neuropil.batches import AUGMENTATIONS
+from neuropil.batches.augmentation import Augmentation
+from neuropil.batches.batching import Batches
+from neuropil.batches.normalization import Normalization
 from neuropil.data.in_memory import InMemory
-from neuropil.data.normalization import Normalization
 from neuropil.data.records import DataInfo
 from neuropil.models import MODELS
 from neuropil.optim import RULES, SCHEDULES

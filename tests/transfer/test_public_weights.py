@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import neuropil
-from neuropil.data.normalization import Normalization
+from neuropil.batches.normalization import Normalization
 from neuropil.data.pictures import PictureRule, decode, examine
 from neuropil.recipes.train import train
 from neuropil.training.checkpoint import load_checkpoint

@@ -26,8 +26,8 @@ def convert(
     Parameters
     ----------
     weights
-        A file (.safetensors, .pt, .pth, .th, .npz, .onnx, .h5, .keras), torchvision:NAME, or
-        hf-hub:OWNER/REPOSITORY; the last two are downloaded if they are not in the cache.
+        A file (.safetensors, .pt, .pth, .th, .npz, .onnx, .h5, .keras, darknet's .weights), torchvision:NAME,
+        or hf-hub:OWNER/REPOSITORY; the last two are downloaded if they are not in the cache.
     words
         Options of the network, such as width=0.5 num_classes=10.
     to

@@ -19,6 +19,7 @@ def predict(
     /,
     *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
     weights: Literal["best", "last"] = "best",
+    out: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
     """What a run says of new files.
@@ -31,6 +32,8 @@ def predict(
         Pictures, folders of pictures, or CSV tables, as the run was trained on; `-` reads standard input.
     weights
         The best checkpoint on the validation part, or the last one.
+    out
+        A new folder for the pictures with boxes drawn in and predictions.json, or with masks.
     as_json
         Answer with one JSON object.
     """
@@ -38,19 +41,19 @@ def predict(
 
     if not files and sys.stdin.isatty():
         raise InputError("nothing to predict on was given; name files or folders, or write - to type or pipe them in")
-    opened = load_run(run, weights=weights)
-    predictions, skipped = opened.predict_and_skip(list(files) or ["-"])
+    opened, paths = load_run(run, weights=weights), list(files) or ["-"]
+    predictions, skipped = opened.predict_and_skip(paths)
     warn(*opened.complaints, *(f"skipped {one.where}: {one.reason}" for one in skipped))
     if not predictions:
         raise InputError(f"none of {counted(len(skipped), 'sample')} could be read; see the reasons above")
+    if out is not None:
+        warn(f"{counted(len(opened.write_annotated(predictions, paths, out)), 'file')} written to {out}")
     if as_json:
-        found = [{"name": one.name, **one.answer} for one in predictions]
+        found = [{"name": one.name, **{k: v for k, v in one.answer.items() if k != "mask"}} for one in predictions]
         say_json({"predictions": found, "skipped": [{"name": s.where, "reason": s.reason} for s in skipped]})
         return
-    columns = [key for key in predictions[0].answer if key != "top"]
-    rows = [[one.name, *(_short(one.answer[key]) for key in columns)] for one in predictions]
-    say_table(counted(len(rows), "prediction"), ["sample", *columns], rows)
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    columns = [key for key in predictions[0].answer if key not in ("top", "boxes", "shares", "mask")]
+    shown = [[one.answer[key] for key in columns] for one in predictions]
+    rows = [[f"{one:.4g}" if isinstance(one, float) else str(one) for one in row] for row in shown]
+    named = [[one.name, *row] for one, row in zip(predictions, rows, strict=True)]
+    say_table(counted(len(rows), "prediction"), ["sample", *columns], named)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from neuropil.data.batching import Batches
 from neuropil.data.in_memory import InMemory
 from neuropil.data.labels import as_array, described, finite
 from neuropil.data.records import DataInfo, Samples, Splits
@@ -17,7 +16,7 @@ from neuropil.data.tables import TargetTask, split_table
 from neuropil.data.tables_encoding import Table
 from neuropil.errors import InputError
 
-__all__ = ["DatasetSamples", "array_inputs", "array_samples", "from_arrays", "from_dataset", "tensor_loader"]
+__all__ = ["DatasetSamples", "array_inputs", "array_samples", "from_arrays", "from_dataset"]
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Any, Any]
@@ -111,27 +110,6 @@ def array_samples(
         raise InputError(f"{source!r} has no samples; give at least one")
     targets, info = described(kind, inputs.shape[1:], labels, task, classes, source, like)
     return InMemory(inputs, targets, info)
-
-
-def tensor_loader(x: Any, y: Any, *, batch_size: int = 64, shuffle: bool = True, seed: int = 0) -> Batches:
-    """Pairs to a data set and a loader in one call (chapter: `TensorDataset` and `DataLoader`).
-
-    Args:
-        x: inputs; see `from_arrays`.
-        y: targets, likewise.
-        batch_size: samples in a batch.
-        shuffle: a new order each epoch.
-        seed: of the order.
-
-    Raises:
-        InputError: the arrays cannot be used, or the batch size is less than 1.
-
-    Example:
-        >>> loader = tensor_loader(np.zeros((100, 3)), np.arange(100) % 2)
-        >>> [tuple(batch.inputs.shape) for batch in loader.epoch(0)]
-        [(64, 3), (36, 3)]
-    """
-    return Batches(array_samples(x, y), batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 class DatasetSamples:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neuropil.data.archive import Archive, UnusableFile, open_archive
-from neuropil.data.augmentation_geometry import crop_boxes
+from neuropil.data.cropping import crop_boxes
 from neuropil.data.picture_layout import Layout, Picture, read_layout
 from neuropil.data.pictures import CROP_SHARE, PictureHead, PictureRule, decode, examine
 from neuropil.data.records import DataInfo, Skipped, Splits

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from neuropil.data.archive import MAX_FILE_BYTES, UnusableFile, open_archive, open_file
-from neuropil.data.records import Skipped
+from neuropil.data.archive import UnusableFile
 from neuropil.errors import InputError
 
 __all__ = [
     "CROP_SHARE", "FORMATS", "MAX_PIXELS", "PictureHead", "PictureRule", "decode", "examine", "has_picture_name",
-    "read_pictures", "view",
+    "view",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -165,57 +162,6 @@ def has_picture_name(name: str, *, readable: bool = False) -> bool:
     """
     suffix = PurePosixPath(name).suffix.lower()
     return any(suffix in known for known in FORMATS.values()) or (not readable and suffix in OTHER_PICTURES)
-
-
-def read_pictures(
-    paths: Sequence[str], encoding: Mapping[str, Any]
-) -> tuple[Array, tuple[str, ...], tuple[Skipped, ...]]:
-    """Pictures to predict on, brought to what a network was trained on.
-
-    Args:
-        paths: files; folders and zip files, of which all pictures are read, at any depth and sorted; `-` for one
-            picture on standard input.
-        encoding: of the training data, as `PictureRule.to_encoding` gives it.
-
-    Returns:
-        uint8 `[n, C, H, W]`, what each is called, and those that could not be used.
-
-    Raises:
-        InputError: a path that is not there, a folder without pictures, or a damaged encoding.
-    """
-    rule = PictureRule.from_encoding(encoding)
-    arrays: list[Array] = []
-    names: list[str] = []
-    skipped: list[Skipped] = []
-    for name, opener in (found for path in paths for found in _found(path)):
-        try:
-            with opener() as file:
-                head = examine(file, convert=rule.convert)
-                arrays.append(decode(file, rule, head))
-        except UnusableFile as error:
-            skipped.append(Skipped(name, str(error)))
-        else:
-            names.append(name)
-    stacked = np.stack(arrays) if arrays else np.zeros((0, *rule.shape), dtype=np.uint8)
-    return stacked, tuple(names), tuple(skipped)
-
-
-def _found(path: str) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """The pictures that a path stands for: how to call each, and how to open it."""
-    place = Path(path).expanduser()
-    if path == "-":
-        yield "standard input", lambda: io.BytesIO(sys.stdin.buffer.read(MAX_FILE_BYTES))
-    elif place.is_dir() or (place.suffix.lower() == ".zip" and place.is_file()):
-        archive = open_archive(place)
-        inside = [name for name in archive.files if has_picture_name(name, readable=True)]
-        if not inside:
-            raise InputError(f"{path!r} holds no picture ({', '.join(FORMATS)}); give one that does")
-        for name in inside:
-            yield str(place / name), partial(archive.open, name)
-    elif place.exists():
-        yield path, partial(open_file, place)
-    else:
-        raise InputError(f"there is no file or folder {path!r}; check the path")
 
 
 def examine(file: IO[bytes], *, convert: bool = False) -> PictureHead:

@@ -42,7 +42,7 @@ class DataInfo:
     Args:
         source: how the user named it.
         kind: `images` (uint8 `[C, H, W]`), `table` (float32 `[D]`) or `arrays` (anything else).
-        target: `classes` or `values`.
+        target: `classes`, `values`, `boxes` or `masks`.
         input_shape: of one sample, without the batch axis.
         classes: class names in the order of their numbers; empty for values.
         columns: input columns of a table, after encoding.
@@ -55,7 +55,7 @@ class DataInfo:
 
     source: str
     kind: Literal["images", "table", "arrays"]
-    target: Literal["classes", "values"]
+    target: Literal["classes", "values", "boxes", "masks"]
     input_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -82,7 +82,9 @@ class Samples(Protocol):
 
     @property
     def targets(self) -> Array:
-        """All targets: `[n]` int64 class numbers, or `[n, D]` float32 values."""
+        """All targets: `[n]` int64 class numbers, `[n, D]` float32 values, `[n, M, 6]` float32 boxes or
+        `[n, H, W]` uint8 masks.
+        """
         ...
 
     def name(self, index: int) -> str:

@@ -67,6 +67,10 @@ font-variant-numeric:tabular-nums;max-width:100%;height:auto;display:block}
 .np-chart .cell:hover{stroke:var(--np-ink);stroke-width:1.5}
 .np-chart .count{pointer-events:none}
 .np-chart image{image-rendering:pixelated}
+.np-chart image.photo{image-rendering:auto}
+.np-chart .box{fill:none;stroke-width:2}
+.np-chart .box.there{stroke-dasharray:5 4;stroke-width:1.5}
+.np-chart .tag{font-size:11px;font-weight:600;paint-order:stroke;stroke:var(--np-paper);stroke-width:3px}
 """ + "".join(
     f".np-chart .s{n}{{stroke:var(--np-s{n})}}.np-chart .f{n},.np-chart text.f{n}{{fill:var(--np-s{n})}}\n"
     for n in range(1, NUM_SERIES_COLOURS + 1)

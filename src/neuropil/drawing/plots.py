@@ -8,6 +8,7 @@ from pathlib import Path
 from neuropil.drawing.confusion import confusion_chart, worst_classes
 from neuropil.drawing.images import filter_grid, image_grid
 from neuropil.drawing.records import Report
+from neuropil.drawing.report_boxes import precision_recall
 from neuropil.drawing.report_sections import curve_pictures, scatter_pictures
 from neuropil.drawing.svg import Picture
 from neuropil.drawing.wording import value
@@ -27,6 +28,8 @@ def report_pictures(report: Report) -> dict[str, Picture]:
     pictures = curve_pictures(report)
     if report.confusion is not None and len(report.classes):
         pictures["confusion"] = confusion_chart(*worst_classes(report.confusion, report.classes))
+    if (chart := precision_recall(report)) is not None:
+        pictures["precision-recall"] = chart
     pictures |= scatter_pictures(report)
     shown = [(one.image, one) for one in report.mistakes if one.image is not None][:MAX_TILES]
     if shown:

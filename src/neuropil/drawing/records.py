@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Mistake", "Report"]
+__all__ = ["BoxPicture", "Boxes", "DrawnBox", "MaskPicture", "Mistake", "Report"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,6 +34,77 @@ class Mistake:
     loss: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnBox:
+    """One box to be drawn.
+
+    Args:
+        number: of its class.
+        corners: left, top, right, bottom as shares of the picture's width and height.
+        score: how sure the network is of it; `None` for a true box.
+    """
+
+    number: int
+    corners: tuple[float, float, float, float]
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoxPicture:
+    """A picture with what was found in it and what is there.
+
+    Args:
+        name: how to call the picture.
+        image: uint8 `[C, H, W]`.
+        found: by the network.
+        there: in truth.
+        loss: of the picture.
+    """
+
+    name: str
+    image: Array
+    found: Sequence[DrawnBox]
+    there: Sequence[DrawnBox]
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """What a detector found.
+
+    Args:
+        table: `[K, 4]`: a class's average precision, its true boxes, those found at the score of answers, those of them
+            that are right.
+        recalls: `[R]`.
+        precisions: `[K, R]`: the best precision at each recall or beyond.
+        pictures: the worst first.
+    """
+
+    table: Array
+    recalls: Array
+    precisions: Array
+    pictures: Sequence[BoxPicture]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPicture:
+    """A picture with the class of each of its elements.
+
+    Args:
+        name: how to call the picture.
+        image: uint8 `[C, H, W]`.
+        found: class numbers by the network, `[H, W]`.
+        there: in truth; 255 where it is not known.
+        loss: of the picture.
+    """
+
+    name: str
+    image: Array
+    found: Array
+    there: Array
+    loss: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
     """One training run, ready to be drawn. Whatever is left out is left out of the page.
@@ -55,6 +126,8 @@ class Report:
         confusion: counts `[K, K]`, truth by prediction.
         classes: K names.
         mistakes: the worst first.
+        boxes: what a detector found.
+        masks: pictures that were outlined, the worst first.
         filters: weights of the first convolution, `[N, C, H, W]`.
         scatter: true and predicted values, both `[n]` or `[n, D]`.
         targets: names of the D values.
@@ -79,6 +152,8 @@ class Report:
     confusion: Array | None = None
     classes: Sequence[str] = ()
     mistakes: Sequence[Mistake] = ()
+    boxes: Boxes | None = None
+    masks: Sequence[MaskPicture] = ()
     filters: Array | None = None
     scatter: tuple[Array, Array] | None = None
     targets: Sequence[str] = ()

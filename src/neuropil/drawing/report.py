@@ -5,8 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 
+from neuropil.drawing.masks import mask_pictures
 from neuropil.drawing.records import Mistake, Report
-from neuropil.drawing.report_sections import SECTIONS, heading, machine
+from neuropil.drawing.report_boxes import box_pictures, detected
+from neuropil.drawing.report_sections import (
+    confusion,
+    curves,
+    data,
+    filters,
+    heading,
+    machine,
+    mistakes,
+    recipe,
+    scatter,
+)
 from neuropil.drawing.report_style import PAGE_STYLE
 from neuropil.drawing.wording import escape
 
@@ -15,6 +27,9 @@ __all__ = ["Mistake", "Report", "write_report"]
 _STYLE_HASH = base64.b64encode(hashlib.sha256(PAGE_STYLE.encode()).digest()).decode("ascii")
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page may show images it holds and use this one style sheet; nothing else, whatever a class is called."""
+
+SECTIONS = (curves, confusion, detected, box_pictures, mask_pictures, scatter, mistakes, filters, data, recipe)
+"""The sections that are the same for the same numbers, in their order on the page."""
 
 
 def write_report(report: Report) -> str:

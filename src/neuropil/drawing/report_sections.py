@@ -17,7 +17,10 @@ from neuropil.drawing.svg import Picture
 from neuropil.drawing.wording import escape, flatten, number, value
 from neuropil.errors import InputError
 
-__all__ = ["SECTIONS", "curve_pictures", "heading", "machine", "scatter_pairs", "scatter_pictures"]
+__all__ = [
+    "confusion", "curve_pictures", "curves", "data", "filters", "heading", "machine", "mistakes", "recipe", "scatter",
+    "scatter_pairs", "scatter_pictures", "section",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 MAX_ROWS, MAX_TILES, MAX_SKIPPED, MAX_SCATTERS = 1000, 48, 100, 6
@@ -64,7 +67,7 @@ def curves(report: Report) -> str:
     told = '<span class="pointer">Rest the pointer on a curve to read its values.</span>'
     if any(one.mark for one in charts.values()):
         told = "The ring marks the best checkpoint. " + told
-    return _section("curves", "Training", told, f'<div class="charts">{figures}</div>{_history_table(report)}')
+    return section("curves", "Training", told, f'<div class="charts">{figures}</div>{_history_table(report)}')
 
 
 def curve_pictures(report: Report) -> dict[str, Picture]:
@@ -114,7 +117,7 @@ def confusion(report: Report) -> str:
     beside = f"<div class='extras'>{table if rows else '<p>No mistake was made.</p>'}{_weakest(report)}</div>"
     body = f'<div class="scroll{kind}">{chart.inline()}</div>{beside}'
     body = f'<div class="beside{" tall" if chart.width > 560 else ""}">{body}</div>'
-    return _section("confusion", "Confusion matrix", told, body)
+    return section("confusion", "Confusion matrix", told, body)
 
 
 def _weakest(report: Report) -> str:
@@ -139,7 +142,7 @@ def mistakes(report: Report) -> str:
         return ""
     if all(one.image is not None for one in shown):
         body = f'<ul class="tiles">{"".join(f"<li>{_tile(one)}</li>" for one in shown)}</ul>'
-        return _section("mistakes", "Worst mistakes", "The wrong answers with the greatest loss.", body)
+        return section("mistakes", "Worst mistakes", "The wrong answers with the greatest loss.", body)
     rows = "".join(
         f'<tr><td class="t">{escape(one.name)}</td><td class="n">{escape(value(one.truth))}</td>'
         f'<td class="n">{escape(value(one.predicted))}</td>'
@@ -149,7 +152,7 @@ def mistakes(report: Report) -> str:
     last = "sure" if any(one.probability is not None for one in shown) else "loss"
     head = f'<th>sample</th><th class="n">truth</th><th class="n">predicted</th><th class="n">{last}</th>'
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return _section("mistakes", "Worst mistakes", "The samples with the greatest loss.", table)
+    return section("mistakes", "Worst mistakes", "The samples with the greatest loss.", table)
 
 
 def _tile(one: Mistake) -> str:
@@ -179,7 +182,7 @@ def scatter(report: Report) -> str:
         return ""
     figures = "".join(f"<figure><h3>{escape(p.label)}</h3>{p.inline()}</figure>" for p in pictures.values())
     told = "On the dashed line a prediction is exact."
-    return _section("scatter", "Prediction and truth", told, f'<div class="charts">{figures}</div>')
+    return section("scatter", "Prediction and truth", told, f'<div class="charts">{figures}</div>')
 
 
 def scatter_pairs(report: Report) -> dict[str, tuple[str, Array, Array]]:
@@ -230,9 +233,7 @@ def filters(report: Report) -> str:
         else "Blue is above zero, orange below; the paler, the nearer to it."
     )
     count = np.shape(report.filters)[0]
-    return _section(
-        "filters", "First-layer filters", f"{count} filters. {told}", f'<div class="filters">{images}</div>'
-    )
+    return section("filters", "First-layer filters", f"{count} filters. {told}", f'<div class="filters">{images}</div>')
 
 
 def data(report: Report) -> str:
@@ -244,7 +245,7 @@ def data(report: Report) -> str:
         skipped.append(f"and {more:,} more")
     if skipped:
         notes += f"<details><summary>{len(report.skipped):,} samples were left out</summary>{_list(skipped)}</details>"
-    return _section("data", "Data", "", notes) if notes else ""
+    return section("data", "Data", "", notes) if notes else ""
 
 
 def recipe(report: Report) -> str:
@@ -252,9 +253,7 @@ def recipe(report: Report) -> str:
     if not report.recipe_toml.strip():
         return ""
     body = f"<pre><code>{_toml(report.recipe_toml)}</code></pre>"
-    return _section(
-        "recipe", "Recipe", "Resolved: every option as it was used. Running it again repeats the run.", body
-    )
+    return section("recipe", "Recipe", "Resolved: every option as it was used. Running it again repeats the run.", body)
 
 
 def machine(report: Report) -> str:
@@ -269,14 +268,11 @@ def machine(report: Report) -> str:
     if report.machine_notes:
         blocks.append(_list(report.machine_notes))
     told = "The only part that differs between two runs of the same recipe."
-    return _section("machine", "This machine", told, "".join(blocks) or '<p class="quiet">Nothing was recorded.</p>')
+    return section("machine", "This machine", told, "".join(blocks) or '<p class="quiet">Nothing was recorded.</p>')
 
 
-SECTIONS = (curves, confusion, scatter, mistakes, filters, data, recipe)
-"""The sections that are the same for the same numbers, in their order on the page."""
-
-
-def _section(name: str, title: str, told: str, body: str) -> str:
+def section(name: str, title: str, told: str, body: str) -> str:
+    """A section of the page: its heading, a sentence below it, and the body."""
     said = f"<p>{told}</p>" if told else ""
     return f'<section id="{name}">\n<header><h2>{title}</h2>{said}</header>\n<div class="body">{body}</div>\n</section>'
 

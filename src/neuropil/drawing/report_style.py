@@ -51,6 +51,9 @@ list-style:none}
 .tiles img.photo{image-rendering:auto}
 .tiles figcaption{font-size:.84rem;line-height:1.35;margin-top:.4rem;overflow-wrap:anywhere}
 .tiles .name{display:block;font-size:.75rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.pair{margin:0;display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.6rem}
+.pair img{display:block;width:100%;border-radius:3px}
+.pair figcaption{grid-column:1/-1;font-size:.84rem}
 .right{color:var(--np-s1);font-weight:600}
 .wrong{color:var(--np-s2);font-weight:600}
 .filters{display:grid;grid-template-columns:repeat(auto-fill,minmax(3.4rem,4.2rem));gap:.5rem}

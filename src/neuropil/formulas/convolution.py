@@ -13,6 +13,7 @@ __all__ = [
     "cross_correlation",
     "depthwise_separable_convolution",
     "flattened_convolution",
+    "local_convolution",
     "same_padding",
     "same_padding_tensorflow",
     "separate",
@@ -153,6 +154,23 @@ def flattened_convolution(x: Array, lateral: Array, vertical: Array, horizontal:
     """
     maps = cross_correlation(cross_correlation(x, lateral), vertical, groups=len(lateral))
     return cross_correlation(maps, horizontal, groups=len(lateral))
+
+
+def local_convolution(x: Array, w: Array, b: Array, padding: int = 0) -> Array:
+    """A kernel of its own at each place (row 82, darknet's `local`): `y[o, i, j] = b[o, i, j] + sum w[i, j, o] x`.
+
+    Example:
+        >>> w = np.arange(2.0).reshape(2, 1, 1, 1, 1)
+        >>> local_convolution(np.ones((1, 1, 1, 2)), w, np.zeros((1, 1, 2))).tolist()
+        [[[[0.0, 1.0]]]]
+    """
+    size, columns = w.shape[-1], b.shape[2]
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    y = np.empty((len(x), *b.shape))
+    for place, kernels in enumerate(w):
+        i, j = divmod(place, columns)
+        y[:, :, i, j] = np.einsum("nckl,ockl->no", x[:, :, i : i + size, j : j + size], kernels) + b[:, i, j]
+    return y
 
 
 def channel_shuffle(x: Array, groups: int) -> Array:

@@ -82,6 +82,12 @@ MODELS = Catalogue(
         "mobilenet_v3_small": ("neuropil.models.mobilenet_v3:MobileNetV3Small", "found by a search: 2.5 M weights"),
         "mnasnet_a1": ("neuropil.models.mnasnet:MnasNetA1", "found for phones: 3.9 M weights"),
         "mnasnet_b1": ("neuropil.models.mnasnet:MnasNetB1", "the same without squeezing: 4.4 M weights"),
+        "extraction": ("neuropil.models.extraction:Extraction", "YOLO's classifier, 20 convolutions: 23.4 M weights"),
+        "extraction_tiny": ("neuropil.models.extraction:ExtractionTiny", "seven convolutions: 7.3 M weights"),
+        "yolo_v1": ("neuropil.models.yolo_v1:YOLOv1", "finds things at one look: 271.7 M weights"),
+        "yolo_v1_tiny": ("neuropil.models.yolo_v1:YOLOv1Tiny", "the tiny one: 27.1 M weights"),
+        "unet": ("neuropil.models.unet:UNet", "outlines by a way down and up again: 31.0 M weights"),
+        "unet_backbone": ("neuropil.models.unet:UNetOver", "the way up over a network of this list"),
         "mnasnet_small": ("neuropil.models.mnasnet:MnasNetSmall", "the small one: 2.0 M weights"),
     },
 )  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-__all__ = ["Staged", "whole_eights"]
+__all__ = ["Staged", "keep_features", "whole_eights"]
 
 
 class Staged(nn.Module, ABC):
@@ -44,6 +44,27 @@ class Staged(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[N, num_classes]`."""
         return self.head(self.layers(x))
+
+
+def keep_features(model: nn.Module, keep: int) -> None:
+    """Empty a network's classifier and the stages behind the first `keep`, in place: nobody reads them.
+
+    Example:
+        >>> network = nn.Module()
+        >>> network.stages = nn.ModuleList([nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))])
+        >>> keep_features(network, 1)
+        >>> sum(p.numel() for p in network.parameters())
+        6
+    """
+    stages = list(getattr(model, "stages", ()))
+    for name in ("classifier", "fc"):  # hidden dense layers too, which `reset_classifier(0)` leaves
+        if isinstance(getattr(model, name, None), nn.Module):
+            setattr(model, name, nn.Identity())
+    places = {id(child): (parent, name) for parent in model.modules() for name, child in parent.named_children()}
+    for stage in stages[keep:]:
+        for child in stage.children():
+            parent, name = places[id(child)]
+            setattr(parent, name, nn.Identity())
 
 
 def whole_eights(maps: float) -> int:

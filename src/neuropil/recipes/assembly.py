@@ -6,6 +6,7 @@ Everything is checked against the constructors' own signatures before any data a
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from neuropil.data import AUGMENTATIONS
-from neuropil.data.augmentation import Augmentation
-from neuropil.data.batching import Batches
-from neuropil.data.normalization import Normalization
-from neuropil.data.opening import check_source, open_source
+from neuropil.batches import AUGMENTATIONS
+from neuropil.batches.augmentation import Augmentation
+from neuropil.batches.batching import Batches
+from neuropil.batches.normalization import Normalization
 from neuropil.data.records import Samples, Splits
 from neuropil.errors import InputError
 from neuropil.models import MODELS, SQUEEZE, build_model, check_squeeze, model_options
@@ -34,11 +34,21 @@ from neuropil.recipes.recipe import MAIN_KEYS, Recipe
 from neuropil.recipes.signature import DataSignature, sign_data
 from neuropil.recipes.weights import adopt_record, fill
 from neuropil.registry import Catalogue, checked_options
+from neuropil.sources.opening import check_source, open_source
 from neuropil.tasks import TASKS
 from neuropil.training.plan import TrainingPlan
 from neuropil.transfer.freezing import Freezing
 
-__all__ = ["Assembly", "assemble", "build_network", "build_task", "check_recipe"]
+__all__ = ["Assembly", "assemble", "build_network", "build_task", "check_recipe", "pieces"]
+
+
+NATURAL_TASKS = {
+    "classes": "classification", "values": "regression", "boxes": "detection", "masks": "segmentation",
+}  # fmt: skip
+"""What targets are for."""
+
+EVALUATION_VALUES = 256 * 3 * 128 * 128
+"""Values in one batch of an evaluation at most: 48 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +261,21 @@ def _training_batches(
 def evaluation_batches(
     samples: Samples | None, normalization: Normalization | None, options: BatchOptions | None = None
 ) -> Batches | None:
-    """Batches of an evaluation part: in order, not augmented, 256 at a time."""
+    """Batches of an evaluation part: in order, not augmented, 256 at a time, or fewer of large samples."""
     if samples is None:
         return None
     workers = options.workers if options else 0
-    return Batches(samples, batch_size=256, seed=0, shuffle=False, workers=workers, normalize=normalization)
+    size = pieces(samples.info.input_shape, samples.info.target)
+    return Batches(samples, batch_size=size, seed=0, shuffle=False, workers=workers, normalize=normalization)
+
+
+def pieces(shape: tuple[int, ...], target: str) -> int:
+    """How many samples go through a network at a time where nothing is learned: 256, or fewer of large ones.
+
+    Networks that outline keep wide maps at full size.
+    """
+    values = math.prod(shape) * (32 if target == "masks" else 1)
+    return max(1, min(256, EVALUATION_VALUES // max(1, values)))
 
 
 def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
@@ -289,15 +309,17 @@ def build_task(recipe: Recipe, signature: DataSignature) -> Task:
     """The recipe's task, or the one that the data are for.
 
     Raises:
-        InputError: a classification of values, or the other way round.
+        InputError: a task that is not for such targets.
     """
     options = recipe.section("task")
-    natural = "classification" if signature.target == "classes" else "regression"
+    natural = NATURAL_TASKS[signature.target]
     name = options.pop("name", natural)
     if name != natural:
         raise InputError(f"the task is {name}, but the data's targets are {signature.target}; use task={natural}")
-    if signature.target == "classes":
+    if signature.target in ("classes", "masks"):
         known: dict[str, Any] = {"classes": list(signature.classes), "class_counts": list(signature.class_counts)}
+    elif signature.target == "boxes":
+        known = {"classes": list(signature.classes)}
     else:
         known = {"targets": list(signature.targets), "mean": signature.target_mean, "scale": signature.target_scale}
     task: Task = TASKS.build(name, **known, **options)

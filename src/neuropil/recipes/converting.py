@@ -10,8 +10,10 @@ from neuropil.errors import InputError
 from neuropil.models import build_model, model_options
 from neuropil.recipes.recipe import Recipe
 from neuropil.transfer.converting import convert_weights
+from neuropil.transfer.darknet_cfg import network_of_cfg, read_text
 from neuropil.transfer.finding import find_weights, is_remote
 from neuropil.transfer.loading import LoadReport
+from neuropil.transfer.reading import DARKNET_SUFFIX
 from neuropil.transfer.records import WeightRecord
 
 __all__ = ["convert_file"]
@@ -45,6 +47,10 @@ def convert_file(
     path, known = find_weights(weights, tell=tell)
     if not path.is_file():
         raise InputError(f"no weights file at {weights!r}; check the path, or give torchvision:NAME")
+    cfg = path.with_suffix(".cfg")
+    if known is None and model is None and path.suffix.lower() == DARKNET_SUFFIX and cfg.is_file():
+        described, of_cfg = network_of_cfg(read_text(cfg), str(cfg))
+        known = WeightRecord(model=described, source=path.name, options=of_cfg)
     if model is None and known is None:
         raise InputError(f"nothing is known of {weights!r}; say which network it is for with --to MODEL")
     name = model if model is not None or known is None else known.model

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuropil.models import model_options, usual_input_shape
+from neuropil.nn.tiling import Outlined
 from neuropil.recipes.creating import create_model
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
@@ -19,6 +20,11 @@ __all__ = ["export_model", "export_run"]
 OUTPUTS = {
     "classes": "logits, one for each of classes: softmax gives probabilities, argmax the class",
     "values": "standardized values: times target_scale, plus target_mean",
+    "boxes": (
+        "[n, row, column, 5 B + K] of a grid of cells: for each of B boxes x and y of its centre in the cell, roots of "
+        "width and height as shares of the picture, confidence; then a number for each of classes, times confidence"
+    ),
+    "masks": "logits [n, K, H, W], one for each of classes and picture element: argmax gives the class",
 }
 
 
@@ -68,8 +74,9 @@ def export_run(
         "normalization": None if signature.normalization is None else signature.normalization.to_json(),
     }
     target = Path(to) if to is not None else run.folder.path / f"model.{format or 'onnx'}"
+    network = Outlined(run.model) if signature.target == "masks" else run.model
     return run.complaints, export_network(
-        run.model, signature.input_shape, target, format=format, facts=facts, replace=replace
+        network, signature.input_shape, target, format=format, facts=facts, replace=replace
     )
 
 

@@ -13,6 +13,8 @@ from neuropil.drawing.plots import write_plots
 from neuropil.drawing.records import Mistake, Report
 from neuropil.drawing.report import write_report
 from neuropil.inspection.filters import first_filters
+from neuropil.recipes.box_report import boxes_of_details
+from neuropil.recipes.mask_report import masks_of_details
 from neuropil.recipes.run import Run
 from neuropil.recipes.running import Running
 
@@ -87,6 +89,8 @@ def _report(
         confusion=details.get("confusion"),
         classes=info.classes,
         mistakes=_mistakes(details, shown),
+        boxes=boxes_of_details(details, shown) if info.target == "boxes" and details else None,
+        masks=masks_of_details(details, shown) if info.target == "masks" and details else (),
         filters=first_filters(run.model) if info.kind == "images" else None,
         scatter=scatter,
         targets=assembly.signature.targets,
@@ -122,7 +126,7 @@ def _history(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _mistakes(details: Mapping[str, Any], samples: Samples) -> list[Mistake]:
     """The samples with the largest loss: of the wrong ones for classes, of all for values."""
-    if not details:
+    if not details or samples.info.target in ("boxes", "masks"):
         return []
     info, losses = samples.info, details["losses"]
     order = np.argsort(-losses, kind="stable")

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from neuropil.data.opening import open_source
 from neuropil.data.records import Samples, Splits
+from neuropil.drawing.boxes import boxed
 from neuropil.drawing.contact_sheet import contact_sheet
+from neuropil.drawing.masks import with_mask
 from neuropil.errors import InputError
 from neuropil.files import write_atomic
+from neuropil.recipes.box_report import true_boxes
 from neuropil.recipes.recipe import Recipe
+from neuropil.sources.opening import open_source
 from neuropil.training.environment import describe_environment, torchvision_fault
 
 __all__ = ["look_at_data", "look_at_machine"]
@@ -51,8 +54,14 @@ def look_at_data(source: str, words: Sequence[str] = (), sheet: Path | None = No
 
 
 def _counts(samples: Samples) -> dict[str, Any]:
-    classes = samples.info.classes
-    counts = np.bincount(samples.targets, minlength=len(classes)).tolist() if classes else []
+    classes, numbers = samples.info.classes, np.asarray(samples.targets)
+    if samples.info.target == "boxes":
+        numbers = numbers[..., 0][numbers[..., 0] >= 0].astype(np.int64)
+    elif samples.info.target == "masks":
+        planes = (mask[0] if mask.ndim == 3 else mask for mask in numbers)
+        each = [np.bincount(plane.ravel(), minlength=256)[: len(classes)] for plane in planes]
+        return {"samples": len(samples), "by_class": dict(zip(classes, np.sum(each, axis=0).tolist(), strict=True))}
+    counts = np.bincount(numbers.ravel(), minlength=len(classes))[: len(classes)].tolist() if classes else []
     return {"samples": len(samples), "by_class": dict(zip(classes, counts, strict=False))}
 
 
@@ -61,13 +70,27 @@ def _write_sheet(splits: Splits, path: Path) -> str:
     if samples.info.kind != "images":
         raise InputError(f"{samples.info.source!r} holds no pictures, so there is no sheet to draw; leave --sheet out")
     chosen = np.linspace(0, len(samples) - 1, min(SHEET_PICTURES, len(samples))).astype(np.int64)
-    images, targets = samples.fetch(chosen)
-    classes = samples.info.classes
+    images, captions = _drawn(samples, chosen)
     try:
-        write_atomic(path, contact_sheet(images, [classes[int(number)] for number in targets]), durable=False)
+        write_atomic(path, contact_sheet(images, captions), durable=False)
     except OSError as error:
         raise InputError(f"the sheet {str(path)!r} cannot be written: {error.strerror}") from error
     return str(path)
+
+
+def _drawn(samples: Samples, chosen: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """Pictures with what is marked in them, and their captions."""
+    images, targets = samples.fetch(chosen)
+    info = samples.info
+    if info.target == "boxes":
+        marked = [true_boxes(rows) for rows in targets]
+        drawn = [boxed(image, boxes, info.classes) for image, boxes in zip(images, marked, strict=True)]
+        return np.stack(drawn), [f"{len(boxes)} boxes" for boxes in marked]
+    if info.target == "masks":
+        masks = targets[:, 0] if targets.ndim == 4 else targets
+        drawn = [with_mask(image, mask) for image, mask in zip(images, masks, strict=True)]
+        return np.stack(drawn), [Path(samples.name(int(index))).stem for index in chosen]
+    return images, [info.classes[int(number)] for number in targets]
 
 
 def look_at_machine() -> tuple[dict[str, Any], list[str]]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from neuropil.data.normalization import Normalization, fit_normalization
+from neuropil.batches.normalization import Normalization, fit_normalization
 from neuropil.data.records import Samples
 from neuropil.errors import InputError
 from neuropil.recipes.recipe import Recipe

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,19 +13,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neuropil.batches.batching import Batches
+from neuropil.batches.normalization import to_float
 from neuropil.data.arrays import array_samples
-from neuropil.data.batching import Batches
 from neuropil.data.labels import as_array, finite
-from neuropil.data.normalization import to_float
-from neuropil.data.opening import open_source
-from neuropil.data.reading import open_labelled, read_inputs
+from neuropil.data.picture_files import read_each
 from neuropil.data.records import Samples, Skipped
 from neuropil.errors import CheckpointError, InputError
 from neuropil.nn.contracts import Scorer, Task
-from neuropil.recipes.assembly import build_network, build_task, evaluation_batches
+from neuropil.nn.tiling import outline, outline_large
+from neuropil.recipes.assembly import build_network, build_task, evaluation_batches, pieces
+from neuropil.recipes.box_report import in_pixels, write_boxes
 from neuropil.recipes.in_memory import refuse_in_memory
+from neuropil.recipes.mask_report import at_own_size, write_masks
+from neuropil.recipes.prediction import Prediction
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.signature import DataSignature
+from neuropil.sources.opening import open_source
+from neuropil.sources.reading import open_labelled, read_inputs
 from neuropil.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint, newest_checkpoint
 from neuropil.training.evaluating import evaluate, evaluation_mode
 from neuropil.training.run_folder import RunFolder
@@ -33,15 +39,8 @@ __all__ = ["Prediction", "Run", "load_run"]
 
 Which = Literal["best", "last"]
 
-PREDICTION_BATCH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answer: the sample's name and what the network says of it."""
-
-    name: str
-    answer: Mapping[str, Any]
+LARGEST_WHOLE = 4_000_000
+"""Elements of a picture above which it is outlined in tiles."""
 
 
 class Run:
@@ -94,6 +93,11 @@ class Run:
         Raises:
             InputError: samples of another shape.
         """
+        found = list(self._raw_outputs(self._checked(inputs)))
+        return torch.cat(found) if found else torch.empty(0, self.signature.num_outputs)
+
+    def _checked(self, inputs: Any) -> Any:
+        """Raw inputs as an array of the right shape."""
         raw = as_array(inputs, "the samples to predict on")
         shape = self.signature.input_shape
         if raw.shape == (0,):
@@ -105,14 +109,23 @@ class Run:
                 f"one sample has the shape {list(raw.shape[1:])}, but this run takes {list(shape)}; give [n, "
                 f"{', '.join(map(str, shape))}]"
             )
-        normalize = self.signature.normalization
-        found = []
-        with evaluation_mode(self.model):
-            for begin in range(0, len(raw), PREDICTION_BATCH):
-                piece = raw[begin : begin + PREDICTION_BATCH]
-                ready = to_float(piece) if normalize is None else normalize.apply(piece)
-                found.append(self.model(torch.from_numpy(np.ascontiguousarray(ready))))
-        return torch.cat(found) if found else torch.empty(0, self.signature.num_outputs)
+        return raw
+
+    def _raw_outputs(self, raw: Any) -> Iterator[Tensor]:
+        """The network's outputs for samples that fit it, some at a time; very large pictures are outlined in tiles."""
+        normalize, step = self.signature.normalization, pieces(raw.shape[1:], self.signature.target)
+        run: Callable[[Tensor], Tensor] = self.model
+        if self.signature.target == "masks":
+            run = partial(outline_large if math.prod(raw.shape[-2:]) > LARGEST_WHOLE else outline, self.model)
+        for begin in range(0, len(raw), step):
+            piece = raw[begin : begin + step]
+            ready = to_float(piece) if normalize is None else normalize.apply(piece)
+            with evaluation_mode(self.model):
+                found = run(torch.from_numpy(np.ascontiguousarray(ready)))
+            yield found
+
+    def _answers(self, raw: Any) -> list[dict[str, Any]]:
+        return [answer for outputs in self._raw_outputs(raw) for answer in self.task.answer(outputs)]
 
     def predict(self, inputs: Any) -> list[Prediction]:
         """Readable answers for files, folders, `-` (standard input), or an array of samples.
@@ -124,18 +137,52 @@ class Run:
 
     def predict_and_skip(self, inputs: Any) -> tuple[list[Prediction], Sequence[Skipped]]:
         """Like `predict`, with the files that could not be read."""
-        names: Sequence[str]
-        skipped: Sequence[Skipped] = ()
         if isinstance(inputs, str | Path):
             inputs = [inputs]
         if isinstance(inputs, list | tuple) and inputs and all(isinstance(one, str | Path) for one in inputs):
-            read = read_inputs([str(one) for one in inputs], self.signature.info("prediction"))
-            arrays, names, skipped = read.arrays, read.names, read.skipped
-        else:
-            arrays = inputs
-            names = [f"sample {number}" for number in range(len(arrays))]
-        answers = self.task.answer(self.outputs(arrays))
-        return [Prediction(name, answer) for name, answer in zip(names, answers, strict=True)], skipped
+            return self._predict_files([str(one) for one in inputs])
+        answers = self._answers(self._checked(inputs))
+        return [self._prediction(f"sample {number}", one) for number, one in enumerate(answers)], ()
+
+    def _predict_files(self, paths: Sequence[str]) -> tuple[list[Prediction], Sequence[Skipped]]:
+        """Answers for files; pictures to be outlined are taken one by one, at their own size if the run's were."""
+        of_arrays = all(path.lower().endswith(".npz") for path in paths)
+        if self.signature.target == "masks" and self.signature.encoding.get("own_size") and not of_arrays:
+            predictions: list[Prediction] = []
+            skipped: list[Skipped] = []
+            for part in read_each(paths, self.signature.encoding):
+                skipped += part.skipped
+                found = zip(part.names, self._answers(part.arrays), part.sizes, strict=True)
+                predictions += [self._prediction(*one) for one in found]
+            return predictions, skipped
+        read = read_inputs(paths, self.signature.info("prediction"))
+        if not len(read.arrays):
+            return [], read.skipped
+        answers = self._answers(self._checked(read.arrays))
+        sizes = read.sizes or [None] * len(answers)
+        rows = zip(read.names, answers, sizes, strict=True)
+        return [self._prediction(name, answer, size) for name, answer, size in rows], read.skipped
+
+    def _prediction(self, name: str, answer: Mapping[str, Any], size: tuple[int, int] | None = None) -> Prediction:
+        """An answer, its places in elements of the picture as it came: of its own size, or of the network's."""
+        if self.signature.target == "boxes":
+            _, height, width = self.signature.input_shape
+            answer = in_pixels(answer, size or (height, width))
+        elif self.signature.target == "masks" and size is not None:
+            answer = {**answer, "mask": at_own_size(answer["mask"], size)}
+        return Prediction(name, answer)
+
+    def write_annotated(self, predictions: Sequence[Prediction], paths: Sequence[str], folder: Path) -> list[Path]:
+        """Draw what was found into the pictures: boxes, with `predictions.json`, or masks. Gives the files.
+
+        Raises:
+            InputError: this run finds neither, or a file of that name is there already.
+        """
+        if self.signature.target == "boxes":
+            return write_boxes(predictions, paths, self.signature.classes, folder)
+        if self.signature.target == "masks":
+            return write_masks(predictions, paths, folder)
+        raise InputError(f"a run of {self.task.name} draws nothing into pictures; leave --out out")
 
     def evaluate(self, data: str | Path | tuple[Any, Any] | None = None) -> Scorer:
         """Score the test part of the run's own data (the validation part where there is none), or other labelled data.

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from neuropil.data.batching import Batches
+from neuropil.batches.batching import Batches
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.nn.contracts import Scorer

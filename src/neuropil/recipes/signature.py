@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuropil.data.normalization import Normalization
+from neuropil.batches.normalization import Normalization
 from neuropil.data.records import DataInfo, Samples
 from neuropil.errors import InputError
 
@@ -22,7 +22,7 @@ class DataSignature:
 
     Args:
         kind: `images`, `table` or `arrays`.
-        target: `classes` or `values`.
+        target: `classes`, `values`, `boxes` or `masks`.
         input_shape: of one sample.
         classes: class names in the order of the outputs.
         columns: input columns of a table after encoding.
@@ -31,11 +31,11 @@ class DataSignature:
         normalization: statistics of the training part.
         target_mean: of each value column, in the training part.
         target_scale: standard deviation of each value column, in the training part.
-        class_counts: samples of each class in the training part.
+        class_counts: samples (or boxes, or picture elements) of each class in the training part.
     """
 
     kind: Literal["images", "table", "arrays"]
-    target: Literal["classes", "values"]
+    target: Literal["classes", "values", "boxes", "masks"]
     input_shape: tuple[int, ...]
     classes: tuple[str, ...]
     columns: tuple[str, ...]
@@ -49,7 +49,7 @@ class DataSignature:
     @property
     def num_outputs(self) -> int:
         """Width of the network's output."""
-        return len(self.classes) if self.target == "classes" else len(self.targets)
+        return len(self.targets) if self.target == "values" else len(self.classes)
 
     def info(self, source: str) -> DataInfo:
         """The same as the data room's record, for reading new files."""
@@ -91,6 +91,14 @@ def sign_data(train: Samples, normalization: Normalization | None) -> DataSignat
     targets = info.targets
     if info.target == "classes":
         counts = tuple(np.bincount(np.asarray(train.targets), minlength=len(info.classes)).tolist())
+    if info.target == "boxes":
+        numbers = np.asarray(train.targets)[..., 0].astype(np.int64)
+        counts = tuple(np.bincount(numbers[numbers >= 0], minlength=len(info.classes)).tolist())
+    if info.target == "masks":
+        masks = np.asarray(train.targets)
+        planes = (mask[0] if mask.ndim == 3 else mask for mask in masks)
+        each = [np.bincount(plane.ravel(), minlength=256)[: len(info.classes)] for plane in planes]
+        counts = tuple(np.sum(each, axis=0).tolist())
     if info.target == "values":
         values = np.asarray(train.targets, dtype=np.float64).reshape(len(train), -1)
         spread = values.std(axis=0)

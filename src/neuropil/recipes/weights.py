@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from neuropil.data import SOURCES
-from neuropil.data.opening import kind_of
 from neuropil.errors import InputError
 from neuropil.recipes.catalogue import find_recipe
 from neuropil.recipes.options import FROM_DATA
 from neuropil.recipes.recipe import MAIN_KEYS, Recipe
+from neuropil.sources import SOURCES
+from neuropil.sources.opening import kind_of
 from neuropil.transfer.finding import find_weights
 from neuropil.transfer.freezing import classifier_of
 from neuropil.transfer.loading import load_weights
@@ -112,6 +114,8 @@ def _training(recipe: Recipe) -> dict[str, Any]:
 def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
     """Load weights, but not those of a classifier whose number of outputs alone is another.
 
+    A classifier's weights fill the backbone of a network that stands on one: YOLO is trained so, first to classify.
+
     Returns:
         Whether the classifier begins anew.
 
@@ -119,6 +123,8 @@ def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
         InputError: weights that do not fit: the first mismatch.
     """
     path = find_weights(weights, tell=tell).path
+    if _fill_backbone(model, path, weights, tell):
+        return False
     report = load_weights(model, path, strict=False)
     if report.complete:
         return False
@@ -136,4 +142,22 @@ def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
         f"the classifier in {weights!r} has {theirs} outputs, these data need {ours}: all other weights were loaded, "
         "the classifier begins anew"
     )
+    return True
+
+
+def _fill_backbone(model: nn.Module, path: Path, weights: str, tell: Tell) -> bool:
+    """Whether a network has a backbone that these weights fill; what is left over in the file is told."""
+    backbone = getattr(model, "backbone", None)
+    if not isinstance(backbone, nn.Module):
+        return False
+    trial = deepcopy(backbone)
+    try:
+        report = load_weights(trial, path, strict=False)
+    except InputError:
+        return False  # perhaps they are the whole network's
+    if report.missing or report.mismatched:
+        return False
+    backbone.load_state_dict(trial.state_dict())
+    left = f"; left over: {', '.join(report.unexpected[:4])}" if report.unexpected else ""
+    tell(f"the backbone was filled from {weights!r} ({len(report.matched)} tensors{left}); the rest begins anew")
     return True

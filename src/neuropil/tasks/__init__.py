@@ -10,6 +10,8 @@ TASKS = Catalogue(
     "task",
     {
         "classification": ("neuropil.tasks.classification:Classification", "one of K classes a sample: cross-entropy"),
+        "detection": ("neuropil.tasks.detection:Detection", "boxes and their classes: YOLO's grid of cells"),
+        "segmentation": ("neuropil.tasks.segmentation:Segmentation", "the class of every picture element"),
         "regression": ("neuropil.tasks.regression:Regression", "one or more values a sample: squared error"),
     },
 )

@@ -116,6 +116,8 @@ class Freezing:
 def classifier_of(model: nn.Module) -> set[str]:
     """The names of the parameters that `reset_classifier` exchanges.
 
+    Of a network that stands on a backbone, all but the backbone's: no public weights hold what is above it.
+
     Example:
         >>> class Net(nn.Module):
         ...     def __init__(self):
@@ -128,6 +130,8 @@ def classifier_of(model: nn.Module) -> set[str]:
     """
     if not hasattr(model, "reset_classifier"):
         return set()
+    if isinstance(getattr(model, "backbone", None), nn.Module):
+        return {name for name, _ in model.named_parameters() if not name.startswith("backbone.")}
     tensors = (*model.parameters(), *model.buffers())
     body = deepcopy(model, {id(tensor): tensor for tensor in tensors})  # shares the tensors, which stay as they are
     body.reset_classifier(0)  # type: ignore[operator]

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from neuropil.errors import InputError
+from neuropil.transfer.darknet import darknet_tensors
 from neuropil.transfer.foreign_files import read_layers
 from neuropil.transfer.keys import translated
 from neuropil.transfer.layer_order import named_by_order
-from neuropil.transfer.reading import LAYER_SUFFIXES, read_weights
+from neuropil.transfer.reading import DARKNET_SUFFIX, LAYER_SUFFIXES, read_weights
 
 __all__ = ["LoadReport", "load_weights"]
 
@@ -57,7 +58,7 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
 
     Args:
         model: takes the weights, each on its own device and in its own dtype.
-        path: a file that `read_weights` or `read_layers` reads.
+        path: a file that `read_weights`, `read_layers` or `darknet_tensors` reads.
         strict: refuse a file that does not fill the network exactly. Otherwise load what fits by name and shape (a
             network with a new classifier) and report the rest.
 
@@ -93,6 +94,8 @@ def _under_our_names(model: nn.Module, path: Path) -> tuple[dict[str, Tensor], s
     """The file's tensors by our names, and how they were found."""
     if path.is_file() and path.suffix.lower() in LAYER_SUFFIXES:
         weights, how = named_by_order(model, read_layers(path), str(path)), ORDER
+    elif path.is_file() and path.suffix.lower() == DARKNET_SUFFIX:
+        weights, how = darknet_tensors(model, path)[1], "darknet's order of layers"
     else:
         weights, table = translated(read_weights(path), model.state_dict())
         how = table.name

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from neuropil.errors import InputError
 
-__all__ = ["LAYER_SUFFIXES", "SUFFIXES", "read_weights"]
+__all__ = ["DARKNET_SUFFIX", "LAYER_SUFFIXES", "SUFFIXES", "read_weights"]
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".npz")
 """Formats that hold tensors by name."""
@@ -24,7 +24,10 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".npz")
 LAYER_SUFFIXES = (".onnx", ".h5", ".keras")
 """Formats that hold them layer by layer, which `foreign_files` reads."""
 
-ALLOWED = (*SUFFIXES, *LAYER_SUFFIXES)
+DARKNET_SUFFIX = ".weights"
+"""Numbers one after another, which `darknet` reads into a network that says what they are."""
+
+ALLOWED = (*SUFFIXES, *LAYER_SUFFIXES, DARKNET_SUFFIX)
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
 """Entries under which training programs keep the weights beside other things."""

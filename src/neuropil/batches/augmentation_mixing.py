@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neuropil.data.augmentation_geometry import as_type, box_masks
+from neuropil.batches.augmentation_geometry import as_type, box_masks
 from neuropil.errors import InputError
 
 __all__ = ["CutMix", "Mixup", "beta_quantile"]

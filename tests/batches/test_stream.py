@@ -13,10 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.batches_samples import MemorySamples, pictures, table
-from neuropil.data import batching
-from neuropil.data.batching import Batches
-from neuropil.data.normalization import fit_normalization
+from batches.memory_samples import MemorySamples, pictures, table
+from neuropil.batches import batching
+from neuropil.batches.batching import Batches
+from neuropil.batches.normalization import fit_normalization
 from neuropil.data.records import Batch
 from neuropil.errors import InputError
 

@@ -1,8 +1,8 @@
 """Random changes of training samples, each a function of (seed, epoch, position).
 
 A part says how many uniform numbers a sample needs (`draws`) and changes a batch by them (`apply`, or `mix` where
-samples are mixed with one another). Parts of geometry compute their random parameters apart (`parameters`), so that
-boxes and masks can be moved by the same ones.
+samples are mixed with one another). Parts of geometry say how they move a picture (`maps`, or `sources` where they bend
+it), so that boxes and masks move along.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from neuropil.data.augmentation_geometry import RandomResizedCrop
+from neuropil.batches.augmentation_geometry import RandomResizedCrop
+from neuropil.batches.moving import MovingPart, WarpingPart, mask_sources, move_boxes, pick
 from neuropil.data.order import checked_seed, uniforms
 from neuropil.errors import InputError
 
@@ -63,7 +64,7 @@ class Augmentation:
             is not the first part or stands there twice.
 
     Example:
-        >>> from neuropil.data.augmentation_geometry import Flip
+        >>> from neuropil.batches.augmentation_geometry import Flip
         >>> images = np.arange(4, dtype=np.uint8).reshape(2, 1, 1, 2)
         >>> pipeline = Augmentation([Flip(p=1.0)], seed=0)
         >>> pipeline.apply(images, np.array([0, 1]), np.arange(2), epoch=0)[0].tolist()
@@ -106,7 +107,8 @@ class Augmentation:
 
         Args:
             inputs: `[N, C, H, W]`.
-            targets: int64 `[N]`, or float32 `[N, K]` or `[N, D]`.
+            targets: int64 `[N]`, or float32 `[N, K]` or `[N, D]`; boxes float32 `[N, M, 6]`; masks uint8 `[N, H, W]`
+                or `[N, 2, H, W]`.
             positions: `[N]`: the samples' places in the epoch.
             epoch: 0 or more.
             num_classes: K; needed where samples of int64 targets are mixed.
@@ -115,20 +117,40 @@ class Augmentation:
         Raises:
             InputError: inputs that a part cannot change, or no `num_classes` where it is needed.
         """
-        if self.mixes:
+        if self.mixes and targets.ndim < 3:
             targets = _probabilities(targets, num_classes)
         for place, part in enumerate(self.parts):
             if cropped and place == 0:
                 continue
             draws = self._draws(place, positions, epoch)
             if isinstance(part, MixingPart):
+                if (targets.ndim >= 3) != getattr(part, "of_boxes", False) or targets.dtype == np.uint8:
+                    raise InputError(f"{type(part).__name__} cannot mix targets of this kind; leave it out")
                 inputs, targets = part.mix(inputs, targets, draws)
             else:
                 inputs = part.apply(_images(inputs, part), draws)
+                if targets.ndim >= 3:
+                    targets = _moved(part, targets, draws, *inputs.shape[2:])
         return inputs, targets
 
     def _draws(self, place: int, positions: Array, epoch: int) -> Array:
         return uniforms(positions, self.parts[place].draws, seed=self.seed, epoch=epoch, stream=self._streams[place])
+
+
+def _moved(part: object, targets: Array, draws: Array, height: int, width: int) -> Array:
+    """Boxes or masks after a part has changed their pictures."""
+    boxes = np.issubdtype(targets.dtype, np.floating)
+    if targets.ndim == 4:  # planes of one mask move alike
+        planes = [_moved(part, plane, draws, height, width) for plane in np.moveaxis(targets, 1, 0)]
+        return np.stack(planes, axis=1)
+    if isinstance(part, MovingPart):
+        maps = part.maps(draws, height, width)
+        return move_boxes(targets, maps, height, width) if boxes else pick(targets, mask_sources(maps, height, width))
+    if isinstance(part, WarpingPart):
+        if boxes:
+            raise InputError(f"{type(part).__name__} bends pictures, and boxes do not bend; leave it out")
+        return pick(targets, part.sources(draws, height, width))
+    return targets
 
 
 def _stream_names(parts: Sequence[object]) -> list[str]:

@@ -15,19 +15,18 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
+from neuropil.data.cropping import CROP_RATIO, CROP_SCALE, crop_boxes
 from neuropil.errors import InputError
 
 __all__ = [
-    "CROP_RATIO",
-    "CROP_SCALE",
     "Affine",
     "Flip",
     "RandomResizedCrop",
     "ShiftCrop",
     "as_type",
     "box_masks",
-    "crop_boxes",
     "in_pieces",
+    "reduced",
     "rotation",
 ]
 
@@ -36,12 +35,6 @@ Array = np.ndarray[Any, Any]
 PIECE_ELEMENTS = 1 << 17
 """Values that are computed at a time where a change needs many steps for each."""
 
-CROP_SCALE = (0.08, 1.0)
-"""Shares of a picture's area that a crop chosen while decoding may take (GoogLeNet, section 6)."""
-
-CROP_RATIO = (3 / 4, 4 / 3)
-"""Width over height of such a crop."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
@@ -49,6 +42,7 @@ class Flip:
 
     Args:
         p: the share of pictures that are mirrored, 0 to 1.
+        vertical: mirror top and bottom instead, for pictures that have no up, such as those of microscopes.
 
     Raises:
         InputError: a share outside 0 to 1.
@@ -56,6 +50,7 @@ class Flip:
 
     draws: ClassVar[int] = 1
     p: float = 0.5
+    vertical: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:
@@ -69,8 +64,15 @@ class Flip:
         """The pictures `[N, C, H, W]`, some of them mirrored."""
         mirrored = self.parameters(draws)
         result = images.copy()
-        result[mirrored] = images[mirrored][..., ::-1]
+        result[mirrored] = images[mirrored][..., ::-1, :] if self.vertical else images[mirrored][..., ::-1]
         return result
+
+    def maps(self, draws: Array, height: int, width: int) -> Array:
+        """See `MovingPart`."""
+        maps = _still(len(draws))
+        axis = 1 if self.vertical else 0
+        maps[self.parameters(draws), axis, axis] = -1
+        return maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,12 @@ class ShiftCrop:
         rows, columns = self.parameters(draws).T
         return np.asarray(windows[np.arange(len(images)), :, rows, columns])
 
+    def maps(self, draws: Array, height: int, width: int) -> Array:
+        """See `MovingPart`."""
+        maps = _still(len(draws))
+        maps[:, :, 2] = self.parameters(draws)[:, ::-1] - self.pixels
+        return maps
+
     def _padded(self, images: Array) -> Array:
         count, channels, height, width = images.shape
         by = self.pixels
@@ -118,38 +126,6 @@ class ShiftCrop:
         padded = np.zeros((count, channels, height + 2 * by, width + 2 * by), dtype=images.dtype)
         padded[:, :, by : by + height, by : by + width] = images
         return padded
-
-
-def crop_boxes(
-    draws: Array,
-    heights: Array | int,
-    widths: Array | int,
-    *,
-    scale: tuple[float, float] = CROP_SCALE,
-    ratio: tuple[float, float] = CROP_RATIO,
-) -> Array:
-    """Random boxes of a share of the area and a ratio of sides, as random resized crop takes them.
-
-    area = u₀ uniform in `scale` · H · W; width / height = exp(u₁ uniform in log `ratio`); the place uniform.
-
-    Source: Szegedy et al. 2015, "Going deeper with convolutions", section 6.
-
-    Shape: draws `[N, 4]`; result int64 `[N, 4]`: top, left, height, width, inside the picture.
-
-    Differs: torchvision draws up to ten times for a box that fits; here one that is too long is cut to the picture.
-
-    Example:
-        >>> crop_boxes(np.array([[0.5, 0.5, 0.0, 0.999]]), 100, 100).tolist()
-        [[0, 27, 73, 73]]
-    """
-    area = (scale[0] + draws[:, 0] * (scale[1] - scale[0])) * heights * widths
-    low, high = np.log(ratio)
-    aspect = np.exp(low + draws[:, 1] * (high - low))
-    tall = np.clip(np.rint(np.sqrt(area / aspect)), 1, heights)
-    wide = np.clip(np.rint(np.sqrt(area * aspect)), 1, widths)
-    top = np.floor(draws[:, 2] * (heights - tall + 1))
-    left = np.floor(draws[:, 3] * (widths - wide + 1))
-    return np.stack([top, left, tall, wide], axis=1).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +167,14 @@ class RandomResizedCrop:
     def parameters(self, draws: Array, height: int, width: int) -> Array:
         """Top, left, height and width of each box, int64 `[N, 4]`."""
         return crop_boxes(draws, height, width, scale=self.scale, ratio=self.ratio)
+
+    def maps(self, draws: Array, height: int, width: int) -> Array:
+        """See `MovingPart`."""
+        top, left, tall, wide = self.parameters(draws, height, width).T
+        maps = _still(len(draws))
+        maps[:, 0, 0], maps[:, 1, 1] = wide / width, tall / height
+        maps[:, 0, 2], maps[:, 1, 2] = left + (wide - width) / 2, top + (tall - height) / 2
+        return maps
 
     def apply(self, images: Array, draws: Array) -> Array:
         """The pictures `[N, C, H, W]`, cropped and enlarged."""
@@ -242,6 +226,10 @@ class Affine:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise InputError(f"affine: scale is {list(self.scale)}; give two numbers greater than 0, in order")
 
+    def maps(self, draws: Array, height: int, width: int) -> Array:
+        """See `MovingPart`."""
+        return self.parameters(draws, height, width)
+
     def parameters(self, draws: Array, height: int, width: int) -> Array:
         """Maps from places in the result to places in the source, float64 `[N, 2, 3]`.
 
@@ -278,6 +266,17 @@ def rotation(*, degrees: float = 15.0) -> Affine:
         InputError: degrees outside 0 to 180.
     """
     return Affine(degrees=degrees, shift=0.0, scale=(1.0, 1.0))
+
+
+def reduced(image: Array, height: int, width: int) -> Array:
+    """One picture `[C, H, W]` made smaller, each element the mean of the area that it covers."""
+    values = torch.from_numpy(image.astype(np.float32))[None]
+    return as_type(functional.adaptive_avg_pool2d(values, (height, width))[0].numpy(), image.dtype)
+
+
+def _still(count: int) -> Array:
+    """Maps that move nothing, float64 `[N, 2, 3]`."""
+    return np.tile(np.eye(2, 3), (count, 1, 1))
 
 
 def in_pieces(change: Callable[[Array, Array], Array], images: Array, draws: Array) -> Array:

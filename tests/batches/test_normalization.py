@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from data.batches_samples import MemorySamples, pictures, table
-from neuropil.data import normalization
-from neuropil.data.normalization import Normalization, fit_normalization, to_float
+from batches.memory_samples import MemorySamples, pictures, table
+from neuropil.batches import normalization
+from neuropil.batches.normalization import Normalization, fit_normalization, to_float
 from neuropil.errors import InputError
 
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neuropil.annotations.box_opening import labelled_boxes
+from neuropil.annotations.mask_opening import labelled_masks
 from neuropil.data.archive import open_archive
 from neuropil.data.cifar import labelled_cifar10
 from neuropil.data.folder import PictureSamples, check_pictures, class_numbers, examine_all
 from neuropil.data.idx import labelled_idx
 from neuropil.data.in_memory import InMemory
 from neuropil.data.npz import labelled_npz, npz_inputs
-from neuropil.data.opening import guess_source, only_archive
+from neuropil.data.picture_files import read_pictures
 from neuropil.data.picture_layout import read_layout
-from neuropil.data.pictures import PictureRule, read_pictures
+from neuropil.data.pictures import PictureRule
 from neuropil.data.records import DataInfo, Samples, Skipped
 from neuropil.data.tables import Rows, named_table, read_rows
 from neuropil.data.tables_encoding import NumberColumn, Table, TableEncoding, numbers
 from neuropil.errors import InputError
+from neuropil.sources.opening import guess_source, only_archive
 
 __all__ = ["Inputs", "open_labelled", "read_inputs"]
 
@@ -37,11 +40,17 @@ class Inputs:
         arrays: `[N, ...]` as `Samples.fetch` gives them.
         names: how each is called.
         skipped: files that could not be used.
+        sizes: height and width of picture files, before they were brought to the network's.
     """
 
     arrays: Array
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+
+
+MARKED: dict[str, Callable[[str, DataInfo], Samples]] = {"boxes": labelled_boxes, "masks": labelled_masks}
+"""Targets that people drew on pictures -> how others like them are opened."""
 
 
 def read_inputs(paths: Sequence[str], info: DataInfo) -> Inputs:
@@ -60,7 +69,8 @@ def read_inputs(paths: Sequence[str], info: DataInfo) -> Inputs:
     if info.kind == "images" and not all(path.lower().endswith(".npz") for path in paths):
         if not info.encoding:
             raise InputError("this run was trained on arrays that are no grey or RGB pictures; give an array or .npz")
-        return Inputs(*read_pictures(paths, info.encoding))
+        read = read_pictures(paths, info.encoding)
+        return Inputs(read.arrays, read.names, read.skipped, read.sizes)
     parts = [_one_file(path, info, alone=len(paths) == 1) for path in paths]
     return Inputs(
         np.concatenate([part.arrays for part in parts]),
@@ -79,8 +89,10 @@ def open_labelled(path: str, info: DataInfo) -> Samples:
         InputError: a class that training never saw (it is named), another kind of data, or a file that cannot be used.
     """
     place = only_archive(Path(path).expanduser())
-    kind = guess_source(place)
     info = replace(info, source=path, notes=(), skipped=())
+    if info.target in MARKED and (place.is_dir() or place.suffix.lower() == ".zip"):
+        return MARKED[info.target](str(place), info)
+    kind = guess_source(place)
     if kind == "npz":
         return labelled_npz(place, info)
     if (kind == "csv") != (info.kind == "table") or info.kind == "arrays":
@@ -89,6 +101,8 @@ def open_labelled(path: str, info: DataInfo) -> Samples:
         return labelled_idx(place, info)
     if kind == "cifar10":
         return labelled_cifar10(place, info)
+    if (info.target in MARKED) or kind in MARKED:
+        raise InputError(f"{path!r} was read as {kind!r}, but the run knows {info.target}; give such data")
     if kind == "folder":
         return _labelled_folder(str(place), info)
     encoding = TableEncoding.from_info(info)

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from neuropil.data.arrays import from_arrays
-from neuropil.data.opening import open_source
-from neuropil.data.reading import open_labelled, read_inputs
 from neuropil.data.records import DataInfo, Samples
 from neuropil.data.tables import open_csv
 from neuropil.errors import InputError
+from neuropil.sources.opening import open_source
+from neuropil.sources.reading import open_labelled, read_inputs
 
 Array = np.ndarray[Any, Any]
 

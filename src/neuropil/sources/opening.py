@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neuropil.data import SOURCES
+from neuropil.annotations.box_opening import has_boxes
+from neuropil.annotations.mask_opening import has_masks
+from neuropil.data.archive import open_archive
 from neuropil.data.cifar import is_cifar_name
 from neuropil.data.idx import is_idx_name
 from neuropil.data.in_memory import Described
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.registry import checked_options, nearest
+from neuropil.sources import SOURCES
 
 __all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source"]
 
@@ -80,7 +83,7 @@ def guess_source(path: Path | str) -> str:
             raise InputError(
                 f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .npz or .zip file, or a folder"
             )
-        return kind
+        return _kind_of_pictures(place) or kind if kind == "folder" else kind
     if not place.is_dir():
         raise InputError(f"there is no file or folder {str(path)!r}; check the path")
     names = sorted(one.name for one in place.iterdir() if not one.name.startswith("."))
@@ -88,12 +91,27 @@ def guess_source(path: Path | str) -> str:
         return "idx"
     if any(is_cifar_name(name) for name in names):
         return "cifar10"
+    if (marked := _kind_of_pictures(place)) is not None:
+        return marked
     if any((place / name).is_dir() for name in names):
         return "folder"
     usable = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
     if usable:
         raise InputError(f"{str(path)!r} is a folder of files; give one of them, such as {str(place / usable[0])!r}")
-    raise InputError(f"the folder {str(path)!r} holds neither class folders nor idx files; give a folder that does")
+    raise InputError(
+        f"the folder {str(path)!r} holds neither class folders nor boxes nor idx files; give a folder that does"
+    )
+
+
+def _kind_of_pictures(place: Path) -> str | None:
+    """Whether pictures have boxes or masks beside them; where they have both, boxes."""
+    try:
+        store = open_archive(place)
+        if has_boxes(store):
+            return "boxes"
+        return "masks" if has_masks(store) else None
+    except InputError:
+        return None  # whoever opens it says what is wrong
 
 
 def only_archive(place: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Augmentations that change the values of picture elements: colour jitter and cut-out."""
+"""Augmentations that change the values of picture elements: colour jitter, exposure and cut-out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neuropil.data.augmentation_geometry import box_masks, in_pieces
+from neuropil.batches.augmentation_geometry import box_masks, in_pieces
 from neuropil.errors import InputError
 
-__all__ = ["ColourJitter", "Cutout", "shift_hue"]
+__all__ = ["ColourJitter", "Cutout", "Exposure", "shift_hue"]
 
 Array = np.ndarray[Any, Any]
 
@@ -82,6 +82,56 @@ class ColourJitter:
         if self.hue and images.shape[1] == 3:
             values = shift_hue(values, turn)
         return np.rint(values).astype(np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """Scale value and saturation of HSV, each by a factor up to the given one or down by it.
+
+    With V the largest and m the smallest of red, green and blue: channel = e (V - s (V - channel)), s at most
+    V / (V - m), where the colour is as strong as can be; held in 0 to 255.
+
+    Source: Redmon et al. 2016, "You only look once", section 2.2: a factor of up to 1.5 for both.
+
+    Args:
+        exposure: greatest factor of the value, 1 (leave) or more.
+        saturation: greatest factor of the saturation, 1 (leave) or more; grey pictures have none.
+
+    Raises:
+        InputError: a factor below 1, or pictures that are not uint8 of 1 or 3 channels.
+
+    Differs: darknet draws the factor, then turns it over in half of the cases, as here; the paper does not say.
+    """
+
+    draws: ClassVar[int] = 4
+    exposure: float = 1.5
+    saturation: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not (self.exposure >= 1 and self.saturation >= 1):
+            raise InputError(f"exposure: factors {self.exposure} and {self.saturation} were given; give 1 or more")
+
+    def parameters(self, draws: Array) -> Array:
+        """The factors of value and saturation, float32 `[N, 2]`."""
+        factors = 1 + draws[:, :2] * (np.array([self.exposure, self.saturation]) - 1)
+        return np.asarray(np.where(draws[:, 2:] < 0.5, factors, 1 / factors), dtype=np.float32)
+
+    def apply(self, images: Array, draws: Array) -> Array:
+        """The pictures uint8 `[N, C, H, W]`, lighter or darker, paler or stronger."""
+        if images.dtype != np.uint8 or images.shape[1] not in (1, 3):
+            raise InputError(
+                f"exposure changes uint8 pictures of 1 or 3 channels, but these are {images.dtype} of "
+                f"{images.shape[1]}; leave it out"
+            )
+        return in_pieces(self._exposed, images, draws)
+
+    def _exposed(self, images: Array, draws: Array) -> Array:
+        light, colour = (one.reshape(-1, 1, 1, 1) for one in self.parameters(draws).T)
+        values = images.astype(np.float32)
+        high, low = values.max(axis=1, keepdims=True), values.min(axis=1, keepdims=True)
+        strongest = high / np.maximum(high - low, 1)
+        changed = np.clip(light * (high - np.minimum(colour, strongest) * (high - values)), 0, 255)
+        return np.asarray(np.rint(changed), dtype=np.uint8)
 
 
 def _grey(values: Array) -> Array:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuropil.data.augmentation import Augmentation
-from neuropil.data.normalization import Normalization, to_float
+from neuropil.batches.augmentation import Augmentation
+from neuropil.batches.normalization import Normalization, to_float
 from neuropil.data.order import checked_seed, permutation
 from neuropil.data.records import Batch, Samples
 from neuropil.errors import InputError

@@ -1,0 +1,34 @@
+"""One door to all data: built-in names, files and folders."""
+
+from __future__ import annotations
+
+from neuropil.registry import Catalogue
+
+__all__ = ["SOURCES"]
+
+SOURCES = Catalogue(
+    "data source",
+    {
+        "digits": ("neuropil.data.samples:open_digits", "1,797 handwritten digits of 8 × 8, built in"),
+        "iris": ("neuropil.data.samples:open_iris", "150 irises, 4 measures, 3 kinds, built in"),
+        "wine": ("neuropil.data.samples:open_wine", "178 wines, 13 measures, 3 growers, built in"),
+        "breast_cancer": ("neuropil.data.samples:open_breast_cancer", "569 tumours, 30 measures, 2 kinds, built in"),
+        "diabetes": ("neuropil.data.samples:open_diabetes", "442 patients, 10 measures, progression, built in"),
+        "idx": ("neuropil.data.idx:open_idx", "a folder of idx files, gzipped or not"),
+        "mnist": ("neuropil.data.idx:open_mnist", "70,000 handwritten digits of 28 × 28, idx files"),
+        "fashion_mnist": ("neuropil.data.idx:open_fashion_mnist", "70,000 clothes of 28 × 28, idx files"),
+        "cifar10": (
+            "neuropil.data.cifar:open_cifar10",
+            "60,000 pictures of 32 × 32 in ten classes, the binary version",
+        ),
+        "folder": ("neuropil.data.folder:open_folder", "pictures in a folder a class, or a zip of that"),
+        "boxes": (
+            "neuropil.annotations.box_opening:open_boxes",
+            "pictures with boxes: Pascal VOC, COCO, YOLO text or CSV",
+        ),
+        "masks": ("neuropil.annotations.mask_opening:open_masks", "pictures with masks, two folders of the same names"),
+        "csv": ("neuropil.data.tables:open_csv", "a table with a header or without: numbers and categories"),
+        "npz": ("neuropil.data.npz:open_npz", "NumPy arrays x, y or x_train, y_train, x_test, y_test"),
+    },
+)
+"""Where data come from: built-in sets, files and folders."""
