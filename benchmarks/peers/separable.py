@@ -146,7 +146,7 @@ def stepper(layer: nn.Module, shape: tuple[int, int, int, int], precision: str, 
 def measure(who: str, family: str, precision: str, layout_name: str, seed: int) -> Measurement:
     """Milliseconds a step: for each shape the median of a third of a second, and their geometric mean."""
     if who == "neuropil":
-        keep_freed_memory()  # as `neuropil train` does
+        keep_freed_memory()  # as a training run does
     figures, outcomes, weights = {}, [], 0
     layout = torch.channels_last if layout_name else torch.contiguous_format
     for shape in SHAPES[family]:

@@ -111,13 +111,13 @@ TOPIC = Topic(
         f"Batches of {BATCH} random pictures of 224 × 224, 1000 classes, the same weights on both sides (and equal "
         "losses, which is checked). A training step is forward, loss and backward; inference is forward without "
         "gradients, in evaluation mode. Medians of three after a step to warm up, in processes of minutes.",
-        "As shipped: eager, ordinary layout, fp32, in a process of its own. Ours runs as `neuropil train` does, which "
+        "As shipped: eager, ordinary layout, fp32, in a process of its own. Ours runs as a training run does, which "
         "keeps freed memory and chooses layout and precision by trying them for runs of more than 20 s; compiling is "
         "left out. Under the same plan both sides run by turns, A B B A, in our process, and the peer gets layout, "
         "autocast and kept memory too.",
         "The floor is two operations for each multiply-add, three times for training, at the best bf16 matrix product "
         "that was measured in the same pair.",
-        "From the start of the process: as shipped or as `neuropil train` does it, with stochastic gradient descent on "
+        "From the start of the process: as shipped or as a training run does it, with stochastic gradient descent on "
         "one batch; both sides build both networks, so that their weights are the same.",
     ),
     duels=(Duel(ours="neuropil", peer="as-shipped", rows=_rows(), pairs=5), *map(_cold, COLD)),

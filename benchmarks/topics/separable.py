@@ -62,7 +62,7 @@ TOPIC = Topic(
         "Milliseconds of one block in training, forward and backward, batch 8, random inputs, with the channels and "
         "sizes of each stage, and their geometric mean; bf16 is autocast over fp32 weights. Ours has the layout that "
         "is the faster one for the family: channels-last, for ShuffleNet V2 the plain one.",
-        "Ours runs as `neuropil train` does, which has the allocator keep freed memory; the peers run as they are.",
+        "Ours runs as a training run does, which has the allocator keep freed memory; the peers run as they are.",
         "The peers are the blocks of timm's and torchvision's networks; for ShuffleNet's first version, which neither "
         "has, torch's layers around torchvision's shuffle. Compiling is left out: where it was tried, at a shape of "
         "MobileNet and one of ShuffleNet in fp32, it made the block slower.",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.small_networks import NAMES, options_of, shape_of
+from models.small_networks import NAMES, options_of, output_shape_of, shape_of
 from neuropil.errors import InputError
 from neuropil.models import create_model
 from neuropil.nn.squeeze import SqueezeExcitation, squeeze_stages
@@ -28,7 +28,7 @@ def test_every_network_of_maps_takes_it(name: str) -> None:
     x = torch.randn(2, *shape_of(name))
     with torch.no_grad():
         before = squeezed(x)
-        assert before.shape == (2, 5)
+        assert before.shape == output_shape_of(name, 2, 5)
         features = squeezed.features(x)  # type: ignore[operator]
         assert tuple(one.shape[1] for one in features) == tuple(squeezed.widths)  # type: ignore[arg-type]
         for block in blocks:

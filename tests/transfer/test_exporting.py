@@ -21,20 +21,22 @@ from neuropil.transfer.exporting import export_network
 
 
 def small(name: str) -> nn.Module:
-    """A network whose normalisation knows its maps, as after training.
+    """A small network whose running averages have moved.
 
-    With running statistics that are not its own, numbers grow from block to block, and squeeze and excitation takes the
-    exponential of them: a hundred such blocks make a difference of one bit one of a percent.
+    Squeeze and excitation takes the exponential of its maps, which grow from block to block where normalisation does
+    not know them: a hundred such blocks make of a difference of one bit one of a percent. So there the averages are
+    those of the maps, and each block adds a fifth, as after training.
     """
     torch.manual_seed(0)
     network = create_model(name, num_classes=5, **options_of(name)).train()
-    slow = {layer: layer.momentum for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)}
-    for layer in slow:
-        layer.momentum = 1.0
+    excites = name.startswith("se")
+    for key, layer in network.named_modules():
+        if excites and isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+            if key.endswith("bn3"):
+                nn.init.constant_(layer.weight, 0.2)
     with torch.no_grad():
-        network(torch.randn(64, *shape_of(name)))
-    for layer, momentum in slow.items():
-        layer.momentum = momentum
+        network(torch.randn(64 if excites else 4, *shape_of(name)))
     return network
 
 
