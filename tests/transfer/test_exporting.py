@@ -33,7 +33,7 @@ def small(name: str) -> nn.Module:
     for key, layer in network.named_modules():
         if excites and isinstance(layer, nn.BatchNorm2d):
             layer.momentum = 1.0
-            if key.endswith("bn3"):
+            if key.endswith("bn2" if name in ("se_resnet18", "se_resnet34") else "bn3"):  # the last of a block
                 nn.init.constant_(layer.weight, 0.2)
     with torch.no_grad():
         network(torch.randn(64 if excites else 4, *shape_of(name)))
