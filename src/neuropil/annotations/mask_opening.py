@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from neuropil.annotations.borders import border_map
-from neuropil.annotations.mask_samples import MaskSamples
 from neuropil.annotations.masks import (
     MaskKind,
     Palette,
@@ -24,6 +23,7 @@ from neuropil.annotations.masks import (
 )
 from neuropil.annotations.records import part_of, refuse_skipped, text_of
 from neuropil.data.archive import Archive, UnusableFile, open_archive
+from neuropil.data.in_memory import InMemory
 from neuropil.data.pictures import PictureHead, PictureRule, decode, examine, has_picture_name
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.data.splitting import check_fractions, split_indices
@@ -148,7 +148,7 @@ def _encoding(rule: PictureRule, kind: MaskKind, palette: Palette | None, *, own
     return {**rule.to_encoding(), "own_size": own_size, "masks": kind, "colours": colours}
 
 
-def labelled_masks(path: str, info: DataInfo) -> MaskSamples:
+def labelled_masks(path: str, info: DataInfo) -> InMemory:
     """Other pictures with masks, read as those that training had; the test part, or what there is.
 
     Raises:
@@ -287,7 +287,7 @@ def _samples(
     kind: MaskKind,
     palette: Palette | None,
     borders: float = 0.0,
-) -> MaskSamples:
+) -> InMemory:
     pictures = np.empty((len(chosen), *rule.shape), dtype=np.uint8)
     masks = np.empty((len(chosen), *rule.size), dtype=np.uint8)
     for place, one in enumerate(chosen):
@@ -309,4 +309,4 @@ def _samples(
         masks[place] = values
     if borders and len(masks):
         masks = np.stack([masks, np.stack([border_map(mask, borders) for mask in masks])], axis=1)
-    return MaskSamples(pictures, masks, [one.pair.picture for one in chosen], info)
+    return InMemory(pictures, masks, info, [one.pair.picture for one in chosen])
