@@ -88,6 +88,10 @@ class TableConvolution(nn.Module):
         readers = len(self.places) // self.in_channels
         return [(row, len(row) * self.kernel**2, readers * self.kernel**2) for row in rows]
 
+    def biases(self) -> list[Tensor]:
+        """One a map."""
+        return [self.bias]
+
     def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
         """Multiply-adds of one call: the table's connections, although torch computes the dense ones."""
         return self.weight.numel() * output_shape[-1] * output_shape[-2]

@@ -46,10 +46,12 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 class HasFans(Protocol):
     """A layer whose weight has parts with connections of their own (a connection table, stacked gates)."""
 
-    bias: Tensor | None
-
     def weight_fans(self) -> Iterable[tuple[Tensor, int, int]]:
         """Views of the weight, each with the fan-in and fan-out of its units."""
+        ...
+
+    def biases(self) -> Iterable[Tensor]:
+        """What starts at 0."""
         ...
 
 
@@ -212,6 +214,8 @@ def _zeros(layer: nn.Module) -> list[Tensor]:
         return [] if layer.padding_idx is None else [layer.weight[layer.padding_idx]]
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase | nn.MultiheadAttention):
         return [bias for bias in layer.parameters(recurse=False) if bias.ndim == 1]
-    if isinstance(layer, HasFans | nn.Linear | _ConvNd) and layer.bias is not None:
+    if isinstance(layer, HasFans):
+        return list(layer.biases())
+    if isinstance(layer, nn.Linear | _ConvNd) and layer.bias is not None:
         return [layer.bias]
     return []

@@ -72,6 +72,10 @@ class LocallyConnected2d(nn.Module):
         _, out_channels, fan_in = self.weight.shape
         yield self.weight, fan_in, out_channels * self.kernel_size**2
 
+    def biases(self) -> Iterable[Tensor]:
+        """One a unit."""
+        yield self.bias
+
     def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
         """Each weight once."""
         return self.weight.numel()
