@@ -15,8 +15,8 @@ from torch import Tensor
 from benchmarks.machine import THREADS
 from benchmarks.records import Measurement
 from benchmarks.topics.boxes import BOXES_A_CELL, CLASSES, GRID, LEAST, PICTURES, SINGLE, THRESHOLD
-from neuropil.nn.boxes import nms, nms_per_class
 from neuropil.nn.grid import decode_cells
+from neuropil.nn.suppression import nms, nms_per_class
 
 __all__ = ["COMPETITORS", "outputs", "single"]
 

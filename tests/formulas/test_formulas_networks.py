@@ -19,8 +19,9 @@ from neuropil.formulas.dropout import draw_dropped, dropout
 from neuropil.formulas.initialization import he, small_random, uniform, xavier
 from neuropil.formulas.losses import cross_entropy, lasso, ridge, squared_error
 from neuropil.formulas.pooling import max_pooling, subsampling
-from neuropil.nn.boxes import box_iou, nms
+from neuropil.nn.boxes import box_iou
 from neuropil.nn.grid import assign_cells, grid_loss
+from neuropil.nn.suppression import nms
 
 X = np.concatenate([np.linspace(-30, 30, 601), [-1e4, 1e4]])
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neuropil.errors import InputError
-from neuropil.nn import boxes as module
-from neuropil.nn.boxes import box_iou, generalized_iou, nms, nms_per_class, paired_iou
+from neuropil.nn import suppression as module
+from neuropil.nn.boxes import box_iou, generalized_iou, paired_iou
+from neuropil.nn.suppression import nms, nms_per_class
 
 
 def random_boxes(count: int, seed: int, *, degenerate: bool = True) -> Tensor:
@@ -105,12 +106,17 @@ def test_equal_scores_keep_the_first() -> None:
     assert nms(boxes, torch.tensor([0.5, 0.6, 0.7])).tolist() == [2, 1]
 
 
-@pytest.mark.parametrize("pairs", [1 << 26, 500, 1], ids=["rows", "ranks", "one by one"])
-@pytest.mark.parametrize("density", [0.1, 0.9])
-def test_all_classes_and_pictures_at_once(pairs: int, density: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PAIRS", pairs if pairs != 500 else 4 * 20 * 20)
+@pytest.mark.parametrize("count", [20, 70, 128])
+@pytest.mark.parametrize("pairs", [1 << 26, 1], ids=["together", "one by one"])
+@pytest.mark.parametrize("many", [0.0, 2.0], ids=["all", "picked out"])
+@pytest.mark.parametrize("density", [0.02, 0.1, 0.9])
+def test_all_classes_and_pictures_at_once(
+    count: int, pairs: int, many: float, density: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_PAIRS", pairs)
+    monkeypatch.setattr(module, "MANY", many)
     draw = torch.Generator().manual_seed(1)
-    pictures, count, classes, least = 4, 20, 3, 1 - density
+    pictures, classes, least = 4, 3, 1 - density
     boxes = torch.rand(pictures, count, 4, generator=draw)
     boxes[..., 2:] = boxes[..., :2] + 0.5 * boxes[..., 2:]
     scores = torch.rand(pictures, count, classes, generator=draw)
@@ -122,6 +128,16 @@ def test_all_classes_and_pictures_at_once(pairs: int, density: float, monkeypatc
         for _, number, box in theirs(boxes[picture], scores[picture], 0.4, least)
     ]
     assert list(zip(*(one.tolist() for one in found), strict=True)) == expected
+
+
+@pytest.mark.parametrize("many", [0.0, 2.0], ids=["all", "picked out"])
+def test_equal_scores_keep_the_first_in_each_class(many: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY", many)
+    boxes = torch.tensor([[[0.0, 0, 2, 2], [0, 0, 2, 2], [5, 5, 6, 6]]]).repeat(2, 1, 1)
+    scores = torch.full((2, 3, 2), 0.5)
+    scores[1, :, 1] = torch.tensor([0.5, 0.6, 0.7])
+    kept = [tuple(one) for one in torch.stack(nms_per_class(boxes, scores), 1).tolist()]
+    assert kept == [(0, 0, 0), (0, 2, 0), (0, 0, 1), (0, 2, 1), (1, 0, 0), (1, 2, 0), (1, 2, 1), (1, 1, 1)]
 
 
 def test_blocks_say_what_one_matrix_says(monkeypatch: pytest.MonkeyPatch) -> None:

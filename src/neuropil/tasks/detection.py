@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.boxes import nms_per_class
 from neuropil.nn.contracts import BatchLike, Carry
 from neuropil.nn.grid import GridLossForm, decode_cells, grid_loss, split_cells
+from neuropil.nn.suppression import nms_per_class
 from neuropil.tasks.average_precision import (
     COCO_THRESHOLDS,
     Found,

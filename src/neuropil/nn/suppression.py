@@ -1,0 +1,236 @@
+"""Non-maximum suppression: of boxes that show the same object, the best stays.
+
+`N` boxes, `K` classes, `P` pictures; a box is `x1 y1 x2 y2`, as in `neuropil.nn.boxes`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuropil.errors import InputError
+from neuropil.nn.boxes import check_boxes
+
+__all__ = ["best_of_each_object", "nms", "nms_per_class"]
+
+Array = np.ndarray[Any, Any]
+
+BLOCK = 256
+"""Boxes that are held against one another at a time: memory grows with N times this, not with N times N."""
+
+MOST_PAIRS = 1 << 26
+"""Pairs of boxes that are held in memory at a time."""
+
+MANY = 0.1
+"""Share of all boxes and classes from which on those that are candidates are no longer picked out one by one."""
+
+
+def nms(boxes: Tensor, scores: Tensor, threshold: float = 0.5) -> Tensor:
+    """Non-maximum suppression: the best box stays, those that overlap it by more than the threshold go, and so on.
+
+    Source: chapter, "NMS" (row 86); Girshick et al. 2014, "Rich feature hierarchies", section 2.2.
+
+    Shape: boxes `[N, 4]`, scores `[N]` -> int64 `[kept]`, the places of those that stay, best first.
+
+    Args:
+        boxes: all of one class in one picture.
+        scores: of equal ones, the first box counts as the better.
+        threshold: intersection over union above which the worse of two boxes goes, 0 to 1.
+
+    Raises:
+        InputError: what `check_boxes` refuses, or a threshold outside 0 to 1.
+
+    Differs:
+        The chapter drops a box whose overlap is equal to the threshold; torchvision, onnxruntime and darknet keep it,
+        and so does this. Works by blocks, so that no N by N matrix is made.
+
+    Example:
+        >>> nms(torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [5, 5, 6, 6]]), torch.tensor([0.9, 0.8, 0.7])).tolist()
+        [0, 2]
+    """
+    _check_threshold(threshold)
+    check_boxes(boxes, scores)
+    if boxes.ndim != 2 or scores.shape != boxes.shape[:1]:
+        raise InputError(f"nms reads boxes [N, 4] and scores [N], but {list(boxes.shape)}, {list(scores.shape)} came")
+    order = scores.sort(descending=True, stable=True).indices
+    return order[_kept_of_sorted(boxes[order], threshold)]
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise InputError(f"the threshold of overlap is {threshold}; give 0 to 1")
+
+
+class _Sides(NamedTuple):
+    """Boxes by their sides, each a tensor of its own, which is several times faster to compare than rows of four."""
+
+    left: Tensor
+    top: Tensor
+    right: Tensor
+    bottom: Tensor
+    area: Tensor
+
+    @classmethod
+    def of(cls, boxes: Tensor) -> _Sides:
+        left, top, right, bottom = (side.contiguous() for side in boxes.unbind(-1))
+        return cls(left, top, right, bottom, (right - left) * (bottom - top))
+
+    def at(self, place: Any) -> _Sides:
+        """Some of the boxes."""
+        return _Sides(*(side[place] for side in self))
+
+
+def _overlap_more(a: _Sides, b: _Sides, threshold: float) -> Tensor:
+    """Whether boxes, whose axes are broadcast, overlap by more than the threshold; without a division by 0."""
+    width = torch.minimum(a.right, b.right).sub_(torch.maximum(a.left, b.left)).clamp_(min=0)
+    height = torch.minimum(a.bottom, b.bottom).sub_(torch.maximum(a.top, b.top)).clamp_(min=0)
+    inside = width.mul_(height)
+    return inside > (a.area + b.area).sub_(inside).mul_(threshold)
+
+
+def _kept_of_sorted(boxes: Tensor, threshold: float) -> Tensor:
+    """Whether each box of a list, best first, stays; bool `[N]`."""
+    sides = _Sides.of(boxes)
+    kept = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    standing = torch.zeros(0, dtype=torch.int64, device=boxes.device)
+    for begin in range(0, len(boxes), BLOCK):
+        block = torch.arange(begin, min(begin + BLOCK, len(boxes)), device=boxes.device)
+        for part in standing.split(8 * BLOCK):  # type: ignore[no-untyped-call]
+            pairs = _overlap_more(sides.at((part, None)), sides.at((None, block)), threshold)
+            block = block[~pairs.any(0)]
+        among = _overlap_more(sides.at((block, None)), sides.at((None, block)), threshold)
+        block = block[best_of_each_object(among)]
+        kept[block] = True
+        standing = torch.cat([standing, block])
+    return kept
+
+
+def best_of_each_object(overlap: Tensor) -> Tensor:
+    """Which of boxes that stand best first are overlapped by no better one that stays itself.
+
+    Starts with all and takes away what those that stay overlap, until nothing changes: as many rounds as the longest
+    chain of boxes that save one another, most often two or three, in place of one for each box.
+
+    Shape: bool `[..., N, N]` -> bool `[..., N]`.
+    """
+    better = overlap.triu(1)
+    stays = torch.ones(overlap.shape[:-1], dtype=torch.bool, device=overlap.device)
+    while True:
+        then = ~(better & stays[..., None]).any(-2)
+        if torch.equal(then, stays):
+            return stays
+        stays = then
+
+
+def nms_per_class(
+    boxes: Tensor, scores: Tensor, *, threshold: float = 0.5, least_score: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Non-maximum suppression in each class of each picture, in one call; a box may stand for several classes.
+
+    Shape: boxes `[P, N, 4]`, scores `[P, N, K]` -> the picture, the box and the class of each that stays, int64
+        `[kept]` each, by picture, then by class, then best first.
+
+    Args:
+        boxes: of each picture.
+        scores: of each box in each class.
+        threshold: as of `nms`.
+        least_score: a box whose score is not above it is no candidate.
+
+    Raises:
+        InputError: as of `nms`.
+    """
+    _check_threshold(threshold)
+    check_boxes(boxes, scores)
+    if boxes.ndim != 3 or scores.ndim != 3 or scores.shape[:2] != boxes.shape[:2]:
+        raise InputError(
+            f"nms_per_class reads boxes [P, N, 4] and scores [P, N, K], but {list(boxes.shape)}, {list(scores.shape)} "
+            "came"
+        )
+    boxes, scores = boxes.detach(), scores.detach()
+    pairs = boxes.shape[0] * boxes.shape[1] ** 2
+    if boxes.device.type == "cpu":
+        places = np.flatnonzero((scores > least_score).numpy())
+        if len(places) > MANY * scores.numel() and pairs <= MOST_PAIRS:
+            return _of_many(boxes, scores, threshold, least_score)
+        candidates = torch.from_numpy(np.stack(np.unravel_index(places, tuple(scores.shape))))
+    else:
+        candidates = torch.stack((scores > least_score).nonzero(as_tuple=True))
+    return _of_candidates(boxes, scores, candidates, threshold)
+
+
+def _of_candidates(
+    boxes: Tensor, scores: Tensor, candidates: Tensor, threshold: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Picks out the boxes that are candidates, picture, box and class `[3, n]`, and sorts them into groups."""
+    picture, box, number = candidates
+    group = picture * scores.shape[2] + number
+    order = scores[picture, box, number].sort(descending=True, stable=True).indices
+    order = order[group[order].sort(stable=True).indices]  # by picture and class, the best first
+    picture, box, number = candidates[:, order]
+    stays = _kept_in_groups(boxes[picture, box], group[order], threshold)
+    picture, box, number = candidates[:, order[stays]]
+    return picture, box, number
+
+
+def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:
+    """Whether each candidate `[n, 4]` stays; they stand group by group, best first. Bool `[n]`."""
+    if not len(group):
+        return torch.zeros_like(group, dtype=torch.bool)
+    _, row, counts = group.unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    place = torch.arange(len(group), device=group.device)
+    after = counts.cumsum(0)[row] - 1 - place  # worse ones of the same group
+    pairs = int(after.sum())
+    if pairs > MOST_PAIRS:
+        stays = [_kept_of_sorted(one, threshold) for one in found.split(counts.tolist())]  # type: ignore[no-untyped-call]
+        return torch.cat(stays)
+    better = place.repeat_interleave(after, output_size=pairs)
+    nth = torch.arange(pairs, device=group.device) - (after.cumsum(0) - after)[better]
+    worse = better + 1 + nth
+    sides = _Sides.of(found)
+    strikes = _overlap_more(sides.at(better), sides.at(worse), threshold).nonzero()[:, 0]
+    better, worse = better[strikes], worse[strikes]
+    remains = torch.ones_like(group, dtype=torch.bool)
+    while True:  # as in `best_of_each_object`
+        then = torch.ones_like(remains)
+        then[worse[remains[better]]] = False
+        if torch.equal(then, remains):
+            return remains
+        remains = then
+
+
+def _of_many(boxes: Tensor, scores: Tensor, threshold: float, least_score: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Where most boxes are candidates: the overlaps of a picture are computed once for all its classes, 64 boxes a
+    word; the best candidates of all groups strike what they overlap, then the second best, and so on.
+    """
+    (_, count, classes), groups = scores.shape, scores.shape[0] * scores.shape[2]
+    sides = _Sides.of(boxes)
+    matrices = _overlap_more(sides.at((..., None)), sides.at((..., None, slice(None))), threshold).flatten(0, 1)
+    packed = np.packbits(matrices.numpy(), axis=1, bitorder="little")
+    overlap = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64).T.copy()  # [words, P N]
+    rows = scores.transpose(1, 2).reshape(groups, count).numpy()
+    ranked = _ranked(np.where(rows > least_score, rows, -np.inf)).T.copy()  # [N, P K]
+    candidates = (rows > least_score).sum(1)
+    everyone, begin = np.arange(groups), np.arange(groups) // classes * count
+    struck = np.zeros((len(overlap), groups), dtype=np.uint64)
+    stays = np.zeros(ranked.shape, dtype=bool)
+    for rank in range(int(candidates.max())):
+        box = ranked[rank]
+        gone = struck[box >> 6, everyone] >> (box & 63).astype(np.uint64) & np.uint64(1)
+        stays[rank] = (gone == 0) & (rank < candidates)
+        good = np.flatnonzero(stays[rank])
+        struck[:, good] |= overlap[:, begin[good] + box[good]]
+    group, rank_of = np.nonzero(stays.T)
+    box = ranked[rank_of, group]
+    return torch.from_numpy(group // classes), torch.from_numpy(box), torch.from_numpy(group % classes)
+
+
+def _ranked(scores: Array) -> Array:
+    """The places of each row, best first; of equal scores the first. Unstable sorting is several times faster."""
+    order = np.argsort(-scores, axis=1)
+    best = np.take_along_axis(scores, order, axis=1)
+    if ((best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -np.inf)).any():
+        order = np.argsort(-scores, axis=1, kind="stable")
+    return order
