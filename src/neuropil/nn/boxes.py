@@ -23,11 +23,18 @@ def check_boxes(boxes: Tensor, scores: Tensor | None = None) -> None:
     """
     if boxes.ndim < 1 or boxes.shape[-1] != 4 or not boxes.is_floating_point():
         raise InputError(f"boxes are floating-point numbers [..., 4], but {list(boxes.shape)} of {boxes.dtype} came")
-    if boxes.numel() and not torch.stack(boxes.aminmax()).isfinite().all():
+    if not boxes.numel():
+        return
+    least, most = boxes.aminmax()
+    faults = [~(least.isfinite() & most.isfinite()), (boxes[..., 2:] < boxes[..., :2]).any()]
+    if scores is not None and scores.numel():
+        faults.append(scores.amax().isnan())
+    found = torch.stack(faults).tolist()  # one wait for the device
+    if found[0]:
         raise InputError("a box holds NaN or infinity; leave it out")
-    if (boxes[..., 2:] < boxes[..., :2]).any():
+    if found[1]:
         raise InputError("a box ends before it begins; boxes are left, top, right, bottom (x1 y1 x2 y2)")
-    if scores is not None and scores.numel() and scores.amax().isnan():
+    if found[-1]:
         raise InputError("a box's score is NaN; leave the box out")
 
 

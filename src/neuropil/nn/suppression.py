@@ -177,28 +177,24 @@ def _of_candidates(
 
 def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:
     """Whether each candidate `[n, 4]` stays; they stand group by group, best first. Bool `[n]`."""
-    if not len(group):
-        return torch.zeros_like(group, dtype=torch.bool)
-    _, row, counts = group.unique_consecutive(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     place = torch.arange(len(group), device=group.device)
-    after = counts.cumsum(0)[row] - 1 - place  # worse ones of the same group
+    after = torch.searchsorted(group, group, right=True) - 1 - place  # worse ones of the same group
     pairs = int(after.sum())
     if pairs > MOST_PAIRS:
-        stays = [_kept_of_sorted(one, threshold) for one in found.split(counts.tolist())]  # type: ignore[no-untyped-call]
+        counts = group.unique_consecutive(return_counts=True)[1].tolist()  # type: ignore[no-untyped-call]
+        stays = [_kept_of_sorted(one, threshold) for one in found.split(counts)]  # type: ignore[no-untyped-call]
         return torch.cat(stays)
     better = place.repeat_interleave(after, output_size=pairs)
     nth = torch.arange(pairs, device=group.device) - (after.cumsum(0) - after)[better]
     worse = better + 1 + nth
     sides = _Sides.of(found)
-    strikes = _overlap_more(sides.at(better), sides.at(worse), threshold).nonzero()[:, 0]
-    better, worse = better[strikes], worse[strikes]
+    strikes = _overlap_more(sides.at(better), sides.at(worse), threshold)
     remains = torch.ones_like(group, dtype=torch.bool)
     while True:  # as in `best_of_each_object`
-        then = torch.ones_like(remains)
-        then[worse[remains[better]]] = False
-        if torch.equal(then, remains):
+        struck = torch.zeros_like(group).index_add_(0, worse, (strikes & remains[better]).long())
+        if torch.equal(struck == 0, remains):
             return remains
-        remains = then
+        remains = struck == 0
 
 
 def _of_many(boxes: Tensor, scores: Tensor, threshold: float, least_score: float) -> tuple[Tensor, Tensor, Tensor]:
