@@ -1,0 +1,209 @@
+"""An LSTM whose gates see the cell, over all times at once: what torch has no kernel for.
+
+The input's products stand before the loop and the gradients of all weights after it, each one product over all times;
+what the loop back needs of the way there is prepared for all times, too. A step is then one product and eight
+pointwise operations forwards, one and five backwards, all into memory that is there already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from neuropil.nn.recurrent_steps import Peephole
+
+__all__ = ["peephole_lstm"]
+
+WORTH_PACKING = 1 << 18
+"""Weights from which on it pays to lay a matrix out anew for oneDNN: small products then run half as fast again."""
+
+
+class _Product:
+    """Adds `x W^T` to what is there, many times with the same weight."""
+
+    def __init__(self, weight: Tensor, rows: int, dtype: torch.dtype) -> None:
+        self.dtype, self.packed = dtype, None
+        self.weight = weight.to(dtype).t()
+        known = dtype in (torch.float32, torch.bfloat16) and weight.device.type == "cpu"
+        if known and weight.numel() >= WORTH_PACKING and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype).contiguous(), rows)
+
+    def add_to(self, there: Tensor, x: Tensor) -> None:
+        if self.packed is not None:
+            there.add_(torch.ops.mkldnn._linear_pointwise(x.to(self.dtype), self.packed, None, "none", [], ""))
+        elif there.dtype == self.dtype:
+            there.addmm_(x, self.weight)
+        else:
+            there.add_(x.to(self.dtype) @ self.weight)
+
+
+class _PeepholeLSTM(torch.autograd.Function):
+    """Time first: x `[T, N, D]`, h and c `[N, H]` -> h `[T, N, H]`, c `[N, H]` at each sequence's last step."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        h: Tensor,
+        c: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias: Tensor,
+        peephole: Tensor,
+        kind: Peephole,
+        last: Tensor | None,
+        dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor]:
+        (times, rows, features), width = x.shape, weight_hh.shape[1]
+        flat = x.reshape(times * rows, features).to(dtype)
+        gates = (flat @ weight_ih.to(dtype).t()).to(bias.dtype).add_(bias).view(times, rows, 4 * width)
+        hs, cs = (bias.new_empty(times + 1, rows, width) for _ in range(2))
+        squashed = bias.new_empty(times, rows, width)
+        hs[0], cs[0] = h, c
+        product = _Product(weight_hh, rows, dtype)
+        of_gates, of_output = _split(peephole, kind, width)
+        matrix = _Product(of_output, rows, dtype) if kind == "full" else None
+        for t in range(times):
+            gate, c = gates[t], cs[t]
+            inner, outer, g, o = gate[:, : 2 * width], cs[t + 1], gate[:, 2 * width : 3 * width], gate[:, 3 * width :]
+            product.add_to(gate, hs[t])
+            if of_gates is not None:
+                inner.view(rows, 2, width).addcmul_(c[:, None], of_gates)
+            inner.sigmoid_()
+            g.tanh_()
+            torch.mul(c, inner[:, width:], out=outer)
+            outer.addcmul_(inner[:, :width], g)
+            if matrix is not None:
+                matrix.add_to(o, outer)
+            else:
+                o.addcmul_(c if kind == "previous" else outer, of_output)
+            o.sigmoid_()
+            torch.tanh(outer, out=squashed[t])
+            torch.mul(o, squashed[t], out=hs[t + 1])
+        ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
+        ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
+        end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
+        return hs[1:].to(dtype), end.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_hs: Tensor, of_end: Tensor) -> Any:
+        flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole = ctx.saved_tensors
+        kind, dtype = ctx.kind, ctx.dtype
+        (times, rows, _), width = gates.shape, weight_hh.shape[1]
+        of_gates, of_output = _split(peephole, kind, width)
+        i, f, g, o = gates.chunk(4, -1)
+        slopes = torch.empty_like(
+            gates
+        )  # of each gate's sum; for i, f and g times the cell's gradient, for o times h's
+        torch.mul(g, i * (1 - i), out=slopes[..., :width])
+        torch.mul(cs[:-1], f * (1 - f), out=slopes[..., width : 2 * width])
+        torch.mul(i, 1 - g * g, out=slopes[..., 2 * width : 3 * width])
+        torch.mul(squashed, o * (1 - o), out=slopes[..., 3 * width :])
+        through = o * (1 - squashed * squashed)
+        ends = None
+        if ctx.last is not None:
+            ends = torch.zeros_like(squashed)
+            ends[ctx.last, torch.arange(rows, device=of_end.device)] = of_end
+        product = _Product(weight_hh.t(), rows, dtype)
+        matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
+        sums = torch.empty_like(gates)
+        of_h = torch.empty_like(squashed).copy_(of_hs)
+        of_c = torch.zeros_like(of_end) if ends is not None else of_end.clone()
+        for t in reversed(range(times)):
+            now, of_o = sums[t], sums[t][:, 3 * width :]
+            if t + 1 < times:
+                product.add_to(of_h[t], sums[t + 1])
+            if ends is not None:
+                of_c.add_(ends[t])
+            torch.mul(of_h[t], slopes[t][:, 3 * width :], out=of_o)
+            of_c.addcmul_(of_h[t], through[t])
+            if matrix is not None:
+                matrix.add_to(of_c, of_o)
+            elif kind != "previous":
+                of_c.addcmul_(of_o, of_output)
+            inner = now[:, : 3 * width].view(rows, 3, width)
+            torch.mul(slopes[t][:, : 3 * width].view(rows, 3, width), of_c[:, None], out=inner)
+            of_c.mul_(f[t])
+            if kind == "previous":
+                of_c.addcmul_(of_o, of_output)
+            if of_gates is not None:
+                of_c.addcmul_(inner[:, 0], of_gates[0]).addcmul_(inner[:, 1], of_gates[1])
+        return _of_inputs(ctx, sums, of_c, flat, hs, cs, weight_ih, product)
+
+
+def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None, Tensor]:
+    """The peepholes of input and forget gate `[2, H]`, if any, and the output gate's."""
+    if kind == "all":
+        return peephole[: 2 * width].view(2, width), peephole[2 * width :]
+    return None, peephole
+
+
+def _of_inputs(
+    ctx: Any, sums: Tensor, of_c: Tensor, flat: Tensor, hs: Tensor, cs: Tensor, weight_ih: Tensor, product: _Product
+) -> tuple[Any, ...]:
+    """The gradients of everything that went in, from those of all gates' sums."""
+    needed, (of_x_type, of_h_type) = ctx.needs_input_grad, ctx.like
+    (times, rows, four), width = sums.shape, hs.shape[2]
+    whole = sums.view(times * rows, four)
+    cast = whole.to(ctx.dtype)
+    of_x = (cast @ weight_ih.to(ctx.dtype)).view(times, rows, -1).to(of_x_type) if needed[0] else None
+    of_h = None
+    if needed[1]:
+        of_h = torch.zeros_like(hs[0])
+        product.add_to(of_h, sums[0])
+    of_weight_ih = (cast.t() @ flat).to(weight_ih.dtype)
+    of_weight_hh = (cast.t() @ hs[:-1].reshape(times * rows, width).to(ctx.dtype)).to(weight_ih.dtype)
+    of_o, after = sums[..., 3 * width :], cs[:-1] if ctx.kind == "previous" else cs[1:]
+    if ctx.kind == "full":
+        of_peephole = of_o.reshape(-1, width).t() @ after.reshape(-1, width)
+    else:
+        of_peephole = (of_o * after).sum((0, 1))
+    if ctx.kind == "all":
+        before = [(sums[..., k * width : (k + 1) * width] * cs[:-1]).sum((0, 1)) for k in (0, 1)]
+        of_peephole = torch.cat([*before, of_peephole])
+    of_h = None if of_h is None else of_h.to(of_h_type)
+    return of_x, of_h, of_c, of_weight_ih, of_weight_hh, whole.sum(0), of_peephole, None, None, None
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def peephole_lstm(
+    x: Tensor,
+    state: tuple[Tensor, Tensor],
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    peephole: Tensor,
+    kind: Peephole,
+    last: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`lstm_step` over all times; products in bf16 under autocast, sums and cells as the weights are.
+
+    Source: chapter, "LSTM" (row 112); see `neuropil.nn.recurrent_steps.lstm_step`.
+
+    Shape: x `[T, N, D]`, h and c `[N, H]` -> h `[T, N, H]`, and c `[N, H]` after the last step.
+
+    Args:
+        x: input, time first.
+        state: h and c before.
+        weight_ih: `[4 H, D]`.
+        weight_hh: `[4 H, H]`.
+        bias: `[4 H]`, the sum of both of torch's.
+        peephole: as of `lstm_step`.
+        kind: as of `lstm_step`, not `none`.
+        last: int64 `[N]`: each sequence's last step, where they differ.
+
+    Differs:
+        Derivatives of the first order only; the step has all.
+    """
+    kind_of = x.device.type
+    dtype = torch.get_autocast_dtype(kind_of) if torch.is_autocast_enabled(kind_of) else weight_hh.dtype
+    with torch.autocast(kind_of, enabled=False):
+        h, c = state
+        found: tuple[Tensor, Tensor] = _PeepholeLSTM.apply(  # type: ignore[no-untyped-call]
+            x, h.to(weight_hh.dtype), c.to(weight_hh.dtype), weight_ih, weight_hh, bias, peephole, kind, last, dtype
+        )
+    return found
