@@ -102,7 +102,7 @@ class Recurrent(nn.RNNBase):
         if lengths is not None:
             lengths = self._checked(lengths, x)
         parts = self._start(x) if state is None else self._own(state, x)
-        if self._is_torchs():
+        if self._is_torchs(x):
             return self._by_torch(x, parts, lengths)
         outputs, parts = self._by_layers(x, parts, lengths)
         return outputs, self._handed(parts)
@@ -134,8 +134,10 @@ class Recurrent(nn.RNNBase):
 
     # --- computing -------------------------------------------------------------------------------
 
-    def _is_torchs(self) -> bool:
-        """Whether this definition is one that torch has."""
+    def _is_torchs(self, x: Tensor) -> bool:
+        """Whether this definition is one that torch has a kernel for; for projections it has none on a processor."""
+        if self.proj_size and x.device.type == "cpu":
+            return False
         return not (self.stepwise or self._asks_for_steps() or (self.variational and self.dropout))
 
     def _asks_for_steps(self) -> bool:
