@@ -15,8 +15,8 @@ from torch import Tensor
 from benchmarks.machine import THREADS
 from benchmarks.records import Measurement
 from benchmarks.topics.boxes import BOXES_A_CELL, CLASSES, GRID, LEAST, PICTURES, SINGLE, THRESHOLD
-from neuropil.nn.grid import decode_cells
-from neuropil.nn.suppression import nms, nms_per_class
+from neuropil.nn.grid import Finds, decode_cells, find_boxes
+from neuropil.nn.suppression import nms
 
 __all__ = ["COMPETITORS", "outputs", "single"]
 
@@ -61,12 +61,12 @@ def neuropil(seed: int) -> Measurement:
     for kind in ("trained", "untrained"):
         numbers = outputs(kind, seed)
 
-        def work(numbers: Tensor = numbers) -> tuple[Tensor, Tensor, Tensor]:
-            boxes, scores = decode_cells(numbers, CLASSES)
-            return nms_per_class(boxes, scores, threshold=THRESHOLD, least_score=LEAST)
+        def work(numbers: Tensor = numbers) -> Finds:
+            return find_boxes(numbers, CLASSES, threshold=THRESHOLD, least_score=LEAST)
 
-        figures[kind], (picture, box, number) = _milliseconds(work)
-        kept[kind] = sorted(zip(picture.tolist(), number.tolist(), box.tolist(), strict=True))
+        figures[kind], found = _milliseconds(work)
+        rows = zip(found.picture.tolist(), found.classes.tolist(), found.place.tolist(), strict=True)
+        kept[kind] = sorted(rows)
     boxes, scores = single(seed)
     figures["single"], stays = _milliseconds(lambda: nms(boxes, scores, THRESHOLD))
     kept["single"] = sorted(stays.tolist())

@@ -8,7 +8,9 @@ from benchmarks.records import Topic
 
 __all__ = ["TOPICS", "topic"]
 
-TOPICS = ("startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos", "boxes")
+TOPICS = (
+    "startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos", "boxes", "recurrent",
+)  # fmt: skip
 
 
 def topic(name: str) -> Topic:

@@ -14,7 +14,8 @@ from torch import Tensor
 from neuropil.errors import InputError
 from neuropil.nn import suppression as module
 from neuropil.nn.boxes import box_iou, generalized_iou, paired_iou
-from neuropil.nn.suppression import nms, nms_per_class
+from neuropil.nn.grid import decode_cells, find_boxes
+from neuropil.nn.suppression import nms, nms_of_groups, nms_per_class
 
 
 def random_boxes(count: int, seed: int, *, degenerate: bool = True) -> Tensor:
@@ -130,6 +131,39 @@ def test_all_classes_and_pictures_at_once(
     assert list(zip(*(one.tolist() for one in found), strict=True)) == expected
 
 
+@pytest.mark.parametrize("least", [0.7, 0.3, -0.5])
+@pytest.mark.parametrize("power", [1, 6])
+def test_a_networks_outputs_are_found_as_onnxruntime_finds_them(power: int, least: float) -> None:
+    """Also where numbers are below 0, as those of a network that ends in a linear layer may be."""
+    draw = torch.Generator().manual_seed(power)
+    pictures, grid, classes = 5, 4, 3
+    outputs = torch.rand(pictures, grid, grid, 10 + classes, generator=draw) ** power
+    outputs[0] = -outputs[0]
+    boxes, scores = decode_cells(outputs, classes)
+    theirs = OnnxRuntime(boxes.shape[1], classes)
+    expected = [
+        (picture, int(number), int(box))
+        for picture in range(pictures)
+        for _, number, box in theirs(boxes[picture], scores[picture], 0.4, least)
+    ]
+    found = find_boxes(outputs, classes, threshold=0.4, least_score=least)
+    rows = zip(found.picture.tolist(), found.classes.tolist(), found.place.tolist(), strict=True)
+    assert list(rows) == expected
+    assert torch.equal(found.boxes, boxes[found.picture, found.place])
+    assert torch.equal(found.scores, scores[found.picture, found.place, found.classes])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_never_found(value: float) -> None:
+    outputs = torch.full((1, 4, 4, 7), 0.01)
+    outputs[0, 1, 1] = torch.tensor([0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 0.0])
+    outputs[0, 2, 2] = torch.tensor([0.5, value, 0.5, 0.5, 1.0, 1.0, 0.0])
+    outputs[0, 3, 3] = torch.tensor([0.5, 0.5, 0.5, 0.5, 1.0, value, 0.0])
+    assert find_boxes(outputs, 2, least_score=0.5).place.tolist() == [5]
+    outputs[0, :2, :, 4:] = 1.0  # so many that all are looked at
+    assert not {10, 15} & set(find_boxes(outputs, 2, least_score=0.5).place.tolist())
+
+
 @pytest.mark.parametrize("many", [0.0, 2.0], ids=["all", "picked out"])
 def test_equal_scores_keep_the_first_in_each_class(many: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MANY", many)
@@ -192,6 +226,8 @@ def test_what_is_no_box_is_refused() -> None:
         nms(good, scores, 1.5)
     with pytest.raises(InputError, match=r"nms reads boxes \[N, 4\]"):
         nms(good, torch.ones(2))
+    with pytest.raises(InputError, match=r"nms_of_groups reads boxes \[N, 4\]"):
+        nms_of_groups(good, scores, torch.zeros(3, dtype=torch.int64))
     with pytest.raises(InputError, match=r"nms_per_class reads boxes \[P, N, 4\]"):
         nms_per_class(good[None], torch.ones(1, 2, 3))
     with pytest.raises(InputError, match=r"floating-point numbers \[\.\.\., 4\]"):

@@ -13,11 +13,15 @@ from torch import Tensor
 
 from neuropil.errors import InputError
 from neuropil.nn.boxes import paired_iou
+from neuropil.nn.suppression import MANY, nms_of_groups, nms_per_class
 from neuropil.registry import nearest
 
-__all__ = ["Cells", "GridLossForm", "assign_cells", "decode_cells", "grid_loss", "split_cells"]
+__all__ = ["Cells", "Finds", "GridLossForm", "assign_cells", "decode_cells", "find_boxes", "grid_loss", "split_cells"]
 
 GridLossForm = Literal["paper", "darknet"]
+
+FEW = 4096
+"""Boxes for which a processor needs less time than a GPU needs to be told what to do."""
 
 
 class Cells(NamedTuple):
@@ -103,6 +107,71 @@ def decode_cells(outputs: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
 
 def _corners(x: Tensor, y: Tensor, width: Tensor, height: Tensor) -> Tensor:
     return torch.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], -1)
+
+
+class Finds(NamedTuple):
+    """What was found in a batch of pictures, `n` boxes: by picture, then by class, then best first."""
+
+    picture: Tensor
+    """int64 `[n]`."""
+    classes: Tensor
+    """int64 `[n]`."""
+    place: Tensor
+    """int64 `[n]`: which of the picture's G G B boxes."""
+    boxes: Tensor
+    """`[n, 4]`: left, top, right, bottom, shares of the picture."""
+    scores: Tensor
+    """`[n]`."""
+
+
+def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, least_score: float = 0.0) -> Finds:
+    """Decoding, the choice of those that are sure enough, and suppression in each class, for many pictures in one call.
+
+    The same as `decode_cells` and `nms_per_class`, but boxes that cannot be sure enough of any class are left alone
+    from the beginning. What is not finite is never found.
+
+    Source: chapter, "YOLO" and "NMS"; Redmon et al. 2016, section 2.3.
+
+    Shape: outputs `[N, G, G, 5 B + K]` -> `Finds`.
+
+    Args:
+        outputs: of the network, in which roots stand for widths and heights.
+        num_classes: K.
+        threshold: overlap above which the less sure of two boxes of one class goes.
+        least_score: confidence times class probability that a box must have more of.
+
+    Raises:
+        InputError: outputs of the wrong shape, or a threshold outside 0 to 1.
+    """
+    boxes, classes = split_cells(outputs.detach(), num_classes)
+    confidence, (low, high) = boxes[..., 4], classes.aminmax(dim=-1, keepdim=True)
+    sure = torch.maximum(confidence * low, confidence * high) > least_score  # [N, G, G, B]
+    places = sure.nonzero()
+    if len(places) > MANY * sure.numel():
+        return _of_all(outputs, num_classes, threshold, least_score)
+    device, (picture, row, column, which) = outputs.device, places.unbind(1)
+    own, rows = boxes[picture, row, column, which], classes[picture, row, column]
+    if device.type != "cpu" and len(places) <= FEW:
+        own, rows, (picture, row, column, which) = own.cpu(), rows.cpu(), places.cpu().unbind(1)
+    grid, (x, y, width, height, confidence) = outputs.shape[1], own.unbind(1)
+    corners = _corners((x + column) / grid, (y + row) / grid, width**2, height**2).clamp_(0, 1)
+    scores = confidence[:, None] * rows
+    good = (scores > least_score) & scores.isfinite() & own.isfinite().all(1, keepdim=True)
+    box, number = good.nonzero(as_tuple=True)
+    picture, corners, scores = picture[box], corners[box], scores[box, number]
+    kept = nms_of_groups(corners, scores, picture * num_classes + number, threshold)
+    box = box[kept]
+    place = (row[box] * grid + column[box]) * boxes.shape[3] + which[box]
+    found = (picture[kept], number[kept], place, corners[kept], scores[kept])
+    return Finds(*(one.to(device) for one in found))
+
+
+def _of_all(outputs: Tensor, num_classes: int, threshold: float, least_score: float) -> Finds:
+    corners, scores = decode_cells(outputs.detach(), num_classes)
+    good = split_cells(outputs, num_classes)[0].isfinite().all(-1).flatten(1)[..., None]
+    corners, scores = corners.where(good, 0), scores.where(good & scores.isfinite(), 0)
+    picture, box, number = nms_per_class(corners, scores, threshold=threshold, least_score=least_score)
+    return Finds(picture, number, box, corners[picture, box], scores[picture, box, number])
 
 
 def grid_loss(

@@ -7,6 +7,7 @@ pointwise operations forwards, one and five backwards, all into memory that is t
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -60,29 +61,14 @@ class _PeepholeLSTM(torch.autograd.Function):
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
         gates = (flat @ weight_ih.to(dtype).t()).to(bias.dtype).add_(bias).view(times, rows, 4 * width)
-        hs, cs = (bias.new_empty(times + 1, rows, width) for _ in range(2))
-        squashed = bias.new_empty(times, rows, width)
+        on_gpu = _gpu_kernels(x, width, kind, dtype)
+        hs = torch.empty(times + 1, rows, width, dtype=dtype if on_gpu else bias.dtype, device=x.device)
+        cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
         hs[0], cs[0] = h, c
-        product = _Product(weight_hh, rows, dtype)
-        of_gates, of_output = _split(peephole, kind, width)
-        matrix = _Product(of_output, rows, dtype) if kind == "full" else None
-        for t in range(times):
-            gate, c = gates[t], cs[t]
-            inner, outer, g, o = gate[:, : 2 * width], cs[t + 1], gate[:, 2 * width : 3 * width], gate[:, 3 * width :]
-            product.add_to(gate, hs[t])
-            if of_gates is not None:
-                inner.view(rows, 2, width).addcmul_(c[:, None], of_gates)
-            inner.sigmoid_()
-            g.tanh_()
-            torch.mul(c, inner[:, width:], out=outer)
-            outer.addcmul_(inner[:, :width], g)
-            if matrix is not None:
-                matrix.add_to(o, outer)
-            else:
-                o.addcmul_(c if kind == "previous" else outer, of_output)
-            o.sigmoid_()
-            torch.tanh(outer, out=squashed[t])
-            torch.mul(o, squashed[t], out=hs[t + 1])
+        if on_gpu:
+            on_gpu.all_steps(gates, weight_hh.to(dtype), peephole, hs, cs, squashed, kind == "previous")
+        else:
+            _steps(gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
         ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
         ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
         end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
@@ -93,46 +79,103 @@ class _PeepholeLSTM(torch.autograd.Function):
     def backward(ctx: Any, of_hs: Tensor, of_end: Tensor) -> Any:
         flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole = ctx.saved_tensors
         kind, dtype = ctx.kind, ctx.dtype
-        (times, rows, _), width = gates.shape, weight_hh.shape[1]
-        of_gates, of_output = _split(peephole, kind, width)
-        i, f, g, o = gates.chunk(4, -1)
-        slopes = torch.empty_like(
-            gates
-        )  # of each gate's sum; for i, f and g times the cell's gradient, for o times h's
-        torch.mul(g, i * (1 - i), out=slopes[..., :width])
-        torch.mul(cs[:-1], f * (1 - f), out=slopes[..., width : 2 * width])
-        torch.mul(i, 1 - g * g, out=slopes[..., 2 * width : 3 * width])
-        torch.mul(squashed, o * (1 - o), out=slopes[..., 3 * width :])
-        through = o * (1 - squashed * squashed)
+        of_h = torch.empty_like(squashed).copy_(of_hs)
+        of_c = torch.zeros_like(of_end) if ctx.last is not None else of_end.clone()
+        slopes, through = _slopes(gates, cs, squashed)
         ends = None
         if ctx.last is not None:
             ends = torch.zeros_like(squashed)
-            ends[ctx.last, torch.arange(rows, device=of_end.device)] = of_end
-        product = _Product(weight_hh.t(), rows, dtype)
-        matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
-        sums = torch.empty_like(gates)
-        of_h = torch.empty_like(squashed).copy_(of_hs)
-        of_c = torch.zeros_like(of_end) if ends is not None else of_end.clone()
-        for t in reversed(range(times)):
-            now, of_o = sums[t], sums[t][:, 3 * width :]
-            if t + 1 < times:
-                product.add_to(of_h[t], sums[t + 1])
-            if ends is not None:
-                of_c.add_(ends[t])
-            torch.mul(of_h[t], slopes[t][:, 3 * width :], out=of_o)
-            of_c.addcmul_(of_h[t], through[t])
-            if matrix is not None:
-                matrix.add_to(of_c, of_o)
-            elif kind != "previous":
-                of_c.addcmul_(of_o, of_output)
-            inner = now[:, : 3 * width].view(rows, 3, width)
-            torch.mul(slopes[t][:, : 3 * width].view(rows, 3, width), of_c[:, None], out=inner)
-            of_c.mul_(f[t])
-            if kind == "previous":
-                of_c.addcmul_(of_o, of_output)
-            if of_gates is not None:
-                of_c.addcmul_(inner[:, 0], of_gates[0]).addcmul_(inner[:, 1], of_gates[1])
-        return _of_inputs(ctx, sums, of_c, flat, hs, cs, weight_ih, product)
+            ends[ctx.last, torch.arange(len(of_end), device=of_end.device)] = of_end
+        on_gpu = _gpu_kernels(of_hs, weight_hh.shape[1], kind, dtype)
+        if on_gpu:
+            weight, previous = weight_hh.to(dtype), kind == "previous"
+            sums = on_gpu.all_steps_back(of_h, slopes, through, gates, weight, peephole, ends, of_c, previous)
+        else:
+            sums = _steps_back(of_h, of_c, slopes, through, ends, gates, weight_hh, peephole, kind, dtype)
+        return _of_inputs(ctx, sums, of_c, flat, hs, cs, weight_ih, weight_hh)
+
+
+def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> Any:
+    """The module of the GPU's kernels where they serve, else `None`."""
+    if x.device.type != "cuda" or dtype != torch.bfloat16 or kind not in ("output", "previous"):
+        return None
+    if find_spec("triton") is None:
+        return None
+    from neuropil.nn import peephole_triton
+
+    return peephole_triton if peephole_triton.fits(x.shape[1], width, x.device) else None
+
+
+def _steps(
+    gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor, peephole: Tensor, kind: Peephole,
+    dtype: torch.dtype,
+) -> None:  # fmt: skip
+    """All steps forwards: `gates` holds the input's shares and then the gates; the others are filled."""
+    times, rows, width = squashed.shape
+    product = _Product(weight_hh, rows, dtype)
+    of_gates, of_output = _split(peephole, kind, width)
+    matrix = _Product(of_output, rows, dtype) if kind == "full" else None
+    for t in range(times):
+        gate, c = gates[t], cs[t]
+        inner, outer, g, o = gate[:, : 2 * width], cs[t + 1], gate[:, 2 * width : 3 * width], gate[:, 3 * width :]
+        product.add_to(gate, hs[t])
+        if of_gates is not None:
+            inner.view(rows, 2, width).addcmul_(c[:, None], of_gates)
+        inner.sigmoid_()
+        g.tanh_()
+        torch.mul(c, inner[:, width:], out=outer)
+        outer.addcmul_(inner[:, :width], g)
+        if matrix is not None:
+            matrix.add_to(o, outer)
+        else:
+            o.addcmul_(c if kind == "previous" else outer, of_output)
+        o.sigmoid_()
+        torch.tanh(outer, out=squashed[t])
+        torch.mul(o, squashed[t], out=hs[t + 1])
+
+
+def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor) -> tuple[Tensor, Tensor]:
+    """What each gate's sum gets of the cell's gradient (i, f, g) or the output's (o), and the cell of the output's."""
+    width = squashed.shape[2]
+    i, f, g, o = gates.chunk(4, -1)
+    slopes = torch.empty_like(gates)
+    torch.mul(g, i * (1 - i), out=slopes[..., :width])
+    torch.mul(cs[:-1], f * (1 - f), out=slopes[..., width : 2 * width])
+    torch.mul(i, 1 - g * g, out=slopes[..., 2 * width : 3 * width])
+    torch.mul(squashed, o * (1 - o), out=slopes[..., 3 * width :])
+    return slopes, o * (1 - squashed * squashed)
+
+
+def _steps_back(
+    of_h: Tensor, of_c: Tensor, slopes: Tensor, through: Tensor, ends: Tensor | None, gates: Tensor,
+    weight_hh: Tensor, peephole: Tensor, kind: Peephole, dtype: torch.dtype,
+) -> Tensor:  # fmt: skip
+    """All steps backwards: the gradients of the gates' sums; `of_c` ends as the first cell's."""
+    times, rows, width = through.shape
+    of_gates, of_output = _split(peephole, kind, width)
+    product = _Product(weight_hh.t(), rows, dtype)
+    matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
+    sums = torch.empty_like(gates)
+    for t in reversed(range(times)):
+        now, of_o = sums[t], sums[t][:, 3 * width :]
+        if t + 1 < times:
+            product.add_to(of_h[t], sums[t + 1])
+        if ends is not None:
+            of_c.add_(ends[t])
+        torch.mul(of_h[t], slopes[t][:, 3 * width :], out=of_o)
+        of_c.addcmul_(of_h[t], through[t])
+        if matrix is not None:
+            matrix.add_to(of_c, of_o)
+        elif kind != "previous":
+            of_c.addcmul_(of_o, of_output)
+        inner = now[:, : 3 * width].view(rows, 3, width)
+        torch.mul(slopes[t][:, : 3 * width].view(rows, 3, width), of_c[:, None], out=inner)
+        of_c.mul_(gates[t][:, width : 2 * width])
+        if kind == "previous":
+            of_c.addcmul_(of_o, of_output)
+        if of_gates is not None:
+            of_c.addcmul_(inner[:, 0], of_gates[0]).addcmul_(inner[:, 1], of_gates[1])
+    return sums
 
 
 def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None, Tensor]:
@@ -143,7 +186,7 @@ def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None,
 
 
 def _of_inputs(
-    ctx: Any, sums: Tensor, of_c: Tensor, flat: Tensor, hs: Tensor, cs: Tensor, weight_ih: Tensor, product: _Product
+    ctx: Any, sums: Tensor, of_c: Tensor, flat: Tensor, hs: Tensor, cs: Tensor, weight_ih: Tensor, weight_hh: Tensor
 ) -> tuple[Any, ...]:
     """The gradients of everything that went in, from those of all gates' sums."""
     needed, (of_x_type, of_h_type) = ctx.needs_input_grad, ctx.like
@@ -153,20 +196,31 @@ def _of_inputs(
     of_x = (cast @ weight_ih.to(ctx.dtype)).view(times, rows, -1).to(of_x_type) if needed[0] else None
     of_h = None
     if needed[1]:
-        of_h = torch.zeros_like(hs[0])
-        product.add_to(of_h, sums[0])
+        of_h = torch.zeros_like(cs[0])
+        _Product(weight_hh.t(), rows, ctx.dtype).add_to(of_h, sums[0])
     of_weight_ih = (cast.t() @ flat).to(weight_ih.dtype)
     of_weight_hh = (cast.t() @ hs[:-1].reshape(times * rows, width).to(ctx.dtype)).to(weight_ih.dtype)
     of_o, after = sums[..., 3 * width :], cs[:-1] if ctx.kind == "previous" else cs[1:]
     if ctx.kind == "full":
         of_peephole = of_o.reshape(-1, width).t() @ after.reshape(-1, width)
     else:
-        of_peephole = (of_o * after).sum((0, 1))
+        of_peephole = (of_o * after).sum((0, 1), dtype=after.dtype)
     if ctx.kind == "all":
         before = [(sums[..., k * width : (k + 1) * width] * cs[:-1]).sum((0, 1)) for k in (0, 1)]
         of_peephole = torch.cat([*before, of_peephole])
     of_h = None if of_h is None else of_h.to(of_h_type)
-    return of_x, of_h, of_c, of_weight_ih, of_weight_hh, whole.sum(0), of_peephole, None, None, None
+    return (
+        of_x,
+        of_h,
+        of_c,
+        of_weight_ih,
+        of_weight_hh,
+        whole.sum(0, dtype=weight_ih.dtype),
+        of_peephole,
+        None,
+        None,
+        None,
+    )
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

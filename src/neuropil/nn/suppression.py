@@ -14,7 +14,7 @@ from torch import Tensor
 from neuropil.errors import InputError
 from neuropil.nn.boxes import check_boxes
 
-__all__ = ["best_of_each_object", "nms", "nms_per_class"]
+__all__ = ["MANY", "best_of_each_object", "nms", "nms_of_groups", "nms_per_class"]
 
 Array = np.ndarray[Any, Any]
 
@@ -150,29 +150,42 @@ def nms_per_class(
             "came"
         )
     boxes, scores = boxes.detach(), scores.detach()
-    pairs = boxes.shape[0] * boxes.shape[1] ** 2
-    if boxes.device.type == "cpu":
-        places = np.flatnonzero((scores > least_score).numpy())
-        if len(places) > MANY * scores.numel() and pairs <= MOST_PAIRS:
-            return _of_many(boxes, scores, threshold, least_score)
-        candidates = torch.from_numpy(np.stack(np.unravel_index(places, tuple(scores.shape))))
-    else:
-        candidates = torch.stack((scores > least_score).nonzero(as_tuple=True))
-    return _of_candidates(boxes, scores, candidates, threshold)
-
-
-def _of_candidates(
-    boxes: Tensor, scores: Tensor, candidates: Tensor, threshold: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Picks out the boxes that are candidates, picture, box and class `[3, n]`, and sorts them into groups."""
-    picture, box, number = candidates
+    picture, box, number = (scores > least_score).nonzero(as_tuple=True)
+    on_host = boxes.device.type == "cpu" and boxes.shape[0] * boxes.shape[1] ** 2 <= MOST_PAIRS
+    if on_host and len(picture) > MANY * scores.numel():
+        return _of_many(boxes, scores, threshold, least_score)
     group = picture * scores.shape[2] + number
-    order = scores[picture, box, number].sort(descending=True, stable=True).indices
-    order = order[group[order].sort(stable=True).indices]  # by picture and class, the best first
-    picture, box, number = candidates[:, order]
-    stays = _kept_in_groups(boxes[picture, box], group[order], threshold)
-    picture, box, number = candidates[:, order[stays]]
-    return picture, box, number
+    kept = nms_of_groups(boxes[picture, box], scores[picture, box, number], group, threshold)
+    return picture[kept], box[kept], number[kept]
+
+
+def nms_of_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float = 0.5) -> Tensor:
+    """Non-maximum suppression in each group of boxes by itself: a class of a picture, say.
+
+    Shape: boxes `[N, 4]`, scores `[N]`, group int64 `[N]` -> int64 `[kept]`, by group, then best first.
+
+    Args:
+        boxes: of all groups.
+        scores: of equal ones, the first box counts as the better.
+        group: any number for each box.
+        threshold: as of `nms`.
+
+    Raises:
+        InputError: as of `nms`.
+
+    Example:
+        >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [0, 0, 2, 2]])
+        >>> nms_of_groups(boxes, torch.tensor([0.8, 0.9, 0.7]), torch.tensor([0, 0, 1])).tolist()
+        [1, 2]
+    """
+    _check_threshold(threshold)
+    check_boxes(boxes, scores)
+    if boxes.ndim != 2 or scores.shape != boxes.shape[:1] or group.shape != scores.shape:
+        came = f"{list(boxes.shape)}, {list(scores.shape)}, {list(group.shape)}"
+        raise InputError(f"nms_of_groups reads boxes [N, 4], scores [N] and groups [N], but {came} came")
+    order = scores.sort(descending=True, stable=True).indices
+    order = order[group[order].sort(stable=True).indices]
+    return order[_kept_in_groups(boxes[order], group[order], threshold)]
 
 
 def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.contracts import BatchLike, Carry
-from neuropil.nn.grid import GridLossForm, decode_cells, grid_loss, split_cells
-from neuropil.nn.suppression import nms_per_class
+from neuropil.nn.grid import GridLossForm, find_boxes, grid_loss, split_cells
 from neuropil.tasks.average_precision import (
     COCO_THRESHOLDS,
     Found,
@@ -104,18 +103,13 @@ class Detection:
 
     def boxes(self, outputs: Tensor, least_score: float) -> list[Found]:
         """What the network finds in each picture, after suppression in each class; boxes as shares of the picture."""
-        corners, scores = decode_cells(at_least_single(outputs.detach()), len(self.classes))
-        good = corners.isfinite().all(-1, keepdim=True)  # a network that has diverged finds nothing
-        corners, scores = corners.where(good, 0), scores.where(good & scores.isfinite(), 0)
-        kept = nms_per_class(corners, scores, threshold=self.threshold, least_score=least_score)
-        picture, box, number = (one.cpu() for one in kept)
-        corners, scores = corners.cpu(), scores.cpu()
+        outputs = at_least_single(outputs)
+        every = find_boxes(outputs, len(self.classes), threshold=self.threshold, least_score=least_score)
+        picture, classes, _, boxes, scores = (one.cpu() for one in every)
         found = []
         for place in range(len(outputs)):
             own = picture == place
-            boxes, numbers = box[own], number[own]
-            sure = scores[place, boxes, numbers].double().numpy()
-            found.append(Found(corners[place, boxes].double().numpy(), sure, numbers.numpy()))
+            found.append(Found(boxes[own].double().numpy(), scores[own].double().numpy(), classes[own].numpy()))
         return found
 
     def scorer(self) -> DetectionScorer:

@@ -1,0 +1,103 @@
+"""Recurrent layers of ours, of torch's and of Keras', and the loop that one writes by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.records import Measurement
+from benchmarks.topics.recurrent import SHAPES, named
+from neuropil.nn.recurrent import GRU, LSTM, VanillaRNN
+
+__all__ = ["COMPETITORS", "PeepholeLoop"]
+
+WARM_UP, RUNS = 2, 7
+
+Run = Callable[[Tensor], Tensor]
+
+
+class PeepholeLoop(nn.Module):
+    """An LSTM with a peephole as one writes it: one step after another."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.inputs, self.hidden = nn.Linear(features, 4 * width), nn.Linear(width, 4 * width)
+        self.peephole = nn.Parameter(torch.zeros(width))
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, T, D]` -> `[N, T, H]`."""
+        h = c = x.new_zeros(len(x), self.width)
+        outputs = []
+        for t in range(x.shape[1]):
+            i, f, g, o = (self.inputs(x[:, t]) + self.hidden(h)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o + self.peephole * c) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+def _ours(make: Callable[..., Any], features: int, width: int) -> Run:
+    layer = make(features, width)
+    return lambda x: layer(x)[0]
+
+
+def _theirs(make: Callable[..., Any], features: int, width: int) -> Run:
+    layer = make(features, width, batch_first=True)
+    return lambda x: layer(x)[0]
+
+
+def _keras(features: int, width: int) -> Run:
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    layer: Run = keras.layers.LSTM(width, return_sequences=True)
+    return layer
+
+
+def _measured(make: Callable[[int, int], Run], bf16: bool, seed: int) -> Measurement:
+    figures: dict[str, float] = {}
+    for shape in SHAPES:
+        batch, steps, features, width = shape
+        torch.manual_seed(seed)
+        run, x = make(features, width), torch.randn(batch, steps, features).requires_grad_()
+        gradient = torch.randn(batch, steps, width)
+        precision = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
+        seconds = []
+        for _ in range(WARM_UP + RUNS):
+            begin = time.perf_counter()
+            with precision:
+                outputs = run(x)
+            outputs.backward(gradient.to(outputs.dtype))  # type: ignore[no-untyped-call]
+            seconds.append(time.perf_counter() - begin)
+        assert outputs.shape == gradient.shape
+        figures[f"ms {named(shape)}"] = 1e3 * statistics.median(seconds[WARM_UP:])
+    figures["ms mean"] = math.exp(statistics.mean(map(math.log, figures.values())))
+    return Measurement(figures, {"shapes": [list(shape) for shape in SHAPES]})
+
+
+MAKERS: dict[str, Callable[[int, int], Run]] = {
+    "peephole": partial(_ours, LSTM),
+    "rnn": partial(_ours, VanillaRNN),
+    "lstm": partial(_ours, partial(LSTM, peephole="none")),
+    "gru": partial(_ours, GRU),
+    "torch-rnn": partial(_theirs, nn.RNN),
+    "torch-lstm": partial(_theirs, nn.LSTM),
+    "torch-gru": partial(_theirs, nn.GRU),
+    "loop": PeepholeLoop,
+    "keras-lstm": _keras,
+}
+
+COMPETITORS: dict[str, Callable[[int], Measurement]] = {
+    **{name: partial(_measured, make, False) for name, make in MAKERS.items()},
+    "peephole-bf16": partial(_measured, MAKERS["peephole"], True),
+}
