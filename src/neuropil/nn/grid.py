@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neuropil.errors import InputError
 from neuropil.nn.boxes import paired_iou
-from neuropil.nn.suppression import MANY, nms_of_groups, nms_per_class
+from neuropil.nn.suppression import nms_of_groups, nms_per_class
 from neuropil.registry import nearest
 
 __all__ = ["Cells", "Finds", "GridLossForm", "assign_cells", "decode_cells", "find_boxes", "grid_loss", "split_cells"]
@@ -147,7 +147,7 @@ def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, lea
     confidence, (low, high) = boxes[..., 4], classes.aminmax(dim=-1, keepdim=True)
     sure = torch.maximum(confidence * low, confidence * high) > least_score  # [N, G, G, B]
     places = sure.nonzero()
-    if len(places) > MANY * sure.numel():
+    if 2 * len(places) > sure.numel():
         return _of_all(outputs, num_classes, threshold, least_score)
     device, (picture, row, column, which) = outputs.device, places.unbind(1)
     own, rows = boxes[picture, row, column, which], classes[picture, row, column]

@@ -14,7 +14,7 @@ from torch import Tensor
 from neuropil.errors import InputError
 from neuropil.nn.boxes import check_boxes
 
-__all__ = ["MANY", "best_of_each_object", "nms", "nms_of_groups", "nms_per_class"]
+__all__ = ["best_of_each_object", "nms", "nms_of_groups", "nms_per_class"]
 
 Array = np.ndarray[Any, Any]
 
