@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks.records import Measurement
 from benchmarks.topics.recurrent import SHAPES, named
-from neuropil.nn.recurrent import GRU, LSTM, VanillaRNN
+from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN
 
 __all__ = ["COMPETITORS", "PeepholeLoop"]
 

@@ -15,13 +15,16 @@ CELLAR = {"registry", "errors", "files"}
 DOORS: dict[str, set[str]] = {
     "formulas": set(),
     "nn": set(),
+    "recurrent": {"nn"},  # split from nn, which had too many files
     "optim": set(),
     "data": set(),
     "annotations": {"data"},
-    "sources": {"data", "annotations"},  # one door above data, which had too many files
+    "sequences": {"data"},
+    "sources": {"data", "annotations", "sequences"},  # one door above data, which had too many files
     "batches": {"data"},  # split from data, which had too many files
     "models": {"nn"},
-    "tasks": {"nn"},
+    "sequence_models": {"nn", "recurrent", "models"},  # split from models; a captioner looks by one of them
+    "tasks": {"nn", "recurrent"},  # recurrent: how sequences are written, and where their history is cut
     "transfer": {"nn"},
     "inspection": {"nn"},  # the protocols, and the windows of a pooling
     "training": {"nn", "tasks", "optim"},  # nn: the protocols of a batch, a stream and a task

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from neuropil.errors import InputError
-from neuropil.nn.recurrent_steps import over_time
+from neuropil.recurrent.steps import over_time
 
 __all__ = ["Recurrent", "at_end"]
 

@@ -45,7 +45,7 @@ def truncated_steps(
     on-line training of recurrent network trajectories", BPTT(h; h') with h = window and h' = stride.
 
     Args:
-        layer: `(x [N, T, D], state) -> (outputs [N, T, H], state)`, such as those of `neuropil.nn.recurrent`.
+        layer: `(x [N, T, D], state) -> (outputs [N, T, H], state)`, such as those of `neuropil.recurrent.cells`.
         x: `[N, T, D]`; or a function that gives the steps from one place up to another, fewer at the end of the
             sequence, `None` behind it.
         window: steps that an error goes back, 1 or more.

@@ -31,10 +31,15 @@ def fits(rows: int, width: int, device: torch.device) -> bool:
 
 
 @triton.jit
-def _wait(counter, arrived):
-    """Go on once all programs have come this far; what they have written is seen then."""
+def _arrive(counter):
+    """Say that all that this program has written so far may be read."""
     tl.debug_barrier()
     tl.atomic_add(counter, 1, sem="release", scope="gpu")
+
+
+@triton.jit
+def _wait(counter, arrived):
+    """Go on once all programs have come this far."""
     while tl.atomic_add(counter, 0, sem="acquire", scope="gpu") < arrived:
         pass
     tl.debug_barrier()
@@ -51,45 +56,48 @@ def _tanh(x):
 
 
 @triton.jit
+def _of_gate(all_four, gate: tl.constexpr):
+    """One plane of `[4, N, H]`."""
+    return tl.sum(tl.where(tl.arange(0, 4)[:, None, None] == gate, all_four, 0.0), 0)
+
+
+@triton.jit
 def _forwards(
     gates, weight, peephole, hs, cs, squashed, counter, times, count,
     WIDTH: tl.constexpr, ROWS: tl.constexpr, UNITS: tl.constexpr, PIECE: tl.constexpr, PREVIOUS: tl.constexpr,
 ):  # fmt: skip
     units = tl.program_id(0) * UNITS + tl.arange(0, UNITS)
-    rows = tl.arange(0, ROWS)
+    rows, four, piece = tl.arange(0, ROWS), tl.arange(0, 4), tl.arange(0, PIECE)
     real = (rows < count)[:, None]
     own = rows[:, None] * WIDTH + units[None, :]
-    own_gates = rows[:, None] * 4 * WIDTH + units[None, :]
-    piece = tl.arange(0, PIECE)
+    own_gates = four[:, None, None] * WIDTH + rows[None, :, None] * 4 * WIDTH + units[None, None, :]
+    own_weights = weight + (four[:, None, None] * WIDTH + units[None, :, None]) * WIDTH + piece[None, None, :]
+    all_real = real[None, :, :] & (four < 4)[:, None, None]
     seen = tl.load(peephole + units)[None, :]
     c = tl.load(cs + own, mask=real, other=0.0)
+    sums = tl.load(gates + own_gates, mask=all_real, other=0.0)
     for t in range(times):
-        gate = gates + t * count * 4 * WIDTH + own_gates
-        i = tl.load(gate, mask=real, other=0.0)
-        f = tl.load(gate + WIDTH, mask=real, other=0.0)
-        g = tl.load(gate + 2 * WIDTH, mask=real, other=0.0)
-        o = tl.load(gate + 3 * WIDTH, mask=real, other=0.0)
-        before = hs + t * count * WIDTH
+        before = hs + t * count * WIDTH + rows[:, None] * WIDTH + piece[None, :]
         for begin in range(0, WIDTH, PIECE):
-            h = tl.load(before + rows[:, None] * WIDTH + begin + piece[None, :], mask=real, other=0.0,
-                        cache_modifier=".cg")  # fmt: skip
-            at = weight + units[:, None] * WIDTH + begin + piece[None, :]
-            i = tl.dot(h, tl.trans(tl.load(at)), i)
-            f = tl.dot(h, tl.trans(tl.load(at + WIDTH * WIDTH)), f)
-            g = tl.dot(h, tl.trans(tl.load(at + 2 * WIDTH * WIDTH)), g)
-            o = tl.dot(h, tl.trans(tl.load(at + 3 * WIDTH * WIDTH)), o)
-        i, f, g = _sigmoid(i), _sigmoid(f), _tanh(g)
+            h = tl.load(before + begin, mask=real, other=0.0, cache_modifier=".cg")
+            column = tl.permute(tl.load(own_weights + begin), (0, 2, 1))
+            sums = tl.dot(tl.broadcast_to(h[None, :, :], (4, ROWS, PIECE)), column, sums)
+        i, f, g = _sigmoid(_of_gate(sums, 0)), _sigmoid(_of_gate(sums, 1)), _tanh(_of_gate(sums, 2))
         last = c
         c = f * c + i * g
-        o = _sigmoid(o + seen * (last if PREVIOUS else c))
+        o = _sigmoid(_of_gate(sums, 3) + seen * (last if PREVIOUS else c))
         s = _tanh(c)
         tl.store(hs + (t + 1) * count * WIDTH + own, (o * s).to(hs.dtype.element_ty), mask=real)
+        _arrive(counter)
+        gate = gates + t * count * 4 * WIDTH + rows[:, None] * 4 * WIDTH + units[None, :]
         tl.store(gate, i, mask=real)
         tl.store(gate + WIDTH, f, mask=real)
         tl.store(gate + 2 * WIDTH, g, mask=real)
         tl.store(gate + 3 * WIDTH, o, mask=real)
         tl.store(cs + (t + 1) * count * WIDTH + own, c, mask=real)
         tl.store(squashed + t * count * WIDTH + own, s, mask=real)
+        ahead = gates + (t + 1) * count * 4 * WIDTH + own_gates
+        sums = tl.load(ahead, mask=all_real & (t + 1 < times), other=0.0)
         _wait(counter, (t + 1) * tl.num_programs(0))
 
 
@@ -100,42 +108,48 @@ def _backwards(
     ENDS: tl.constexpr,
 ):  # fmt: skip
     units = tl.program_id(0) * UNITS + tl.arange(0, UNITS)
-    rows = tl.arange(0, ROWS)
+    rows, four, piece = tl.arange(0, ROWS), tl.arange(0, 4), tl.arange(0, PIECE)
     real = (rows < count)[:, None]
     own = rows[:, None] * WIDTH + units[None, :]
     own_gates = rows[:, None] * 4 * WIDTH + units[None, :]
-    piece = tl.arange(0, PIECE)
+    all_real = real[None, :, :] & (four < 4)[:, None, None]
+    own_weights = weight + (units[None, :, None] * 4 + four[:, None, None]) * WIDTH + piece[None, None, :]
+    asked_for = rows[None, :, None] * 4 * WIDTH + four[:, None, None] * WIDTH + piece[None, None, :]
+    kind = sums.dtype.element_ty
     seen = tl.load(peephole + units)[None, :]
     c = tl.load(of_c + own, mask=real, other=0.0)
     for step in range(times):
         t = times - 1 - step
-        h = tl.load(of_h + t * count * WIDTH + own, mask=real, other=0.0)
-        if step > 0:
-            after = sums + (t + 1) * count * 4 * WIDTH
-            for begin in range(0, 4 * WIDTH, PIECE):
-                asked = tl.load(after + rows[:, None] * 4 * WIDTH + begin + piece[None, :], mask=real, other=0.0,
-                                cache_modifier=".cg")  # fmt: skip
-                column = tl.load(weight + units[:, None] * 4 * WIDTH + begin + piece[None, :])
-                h = tl.dot(asked, tl.trans(column), h)
         gate = t * count * 4 * WIDTH + own_gates
-        o = h * tl.load(slopes + gate + 3 * WIDTH, mask=real, other=0.0)
-        c += h * tl.load(through + t * count * WIDTH + own, mask=real, other=0.0)
+        h = tl.load(of_h + t * count * WIDTH + own, mask=real, other=0.0)
+        slope_i = tl.load(slopes + gate, mask=real, other=0.0)
+        slope_f = tl.load(slopes + gate + WIDTH, mask=real, other=0.0)
+        slope_g = tl.load(slopes + gate + 2 * WIDTH, mask=real, other=0.0)
+        slope_o = tl.load(slopes + gate + 3 * WIDTH, mask=real, other=0.0)
+        slope_c = tl.load(through + t * count * WIDTH + own, mask=real, other=0.0)
+        kept = tl.load(forget + gate + WIDTH, mask=real, other=0.0)
         if ENDS:
             c += tl.load(ends + t * count * WIDTH + own, mask=real, other=0.0)
+        if step > 0:
+            _wait(counter, step * tl.num_programs(0))
+            parts = tl.zeros((4, ROWS, UNITS), dtype=tl.float32)
+            after = sums + (t + 1) * count * 4 * WIDTH + asked_for
+            for begin in range(0, WIDTH, PIECE):
+                asked = tl.load(after + begin, mask=all_real, other=0.0, cache_modifier=".cg")
+                parts = tl.dot(asked, tl.permute(tl.load(own_weights + begin), (0, 2, 1)), parts)
+            h += tl.sum(parts, 0)
+        o = h * slope_o
+        c += h * slope_c
         if not PREVIOUS:
             c += o * seen
-        i = c * tl.load(slopes + gate, mask=real, other=0.0)
-        f = c * tl.load(slopes + gate + WIDTH, mask=real, other=0.0)
-        g = c * tl.load(slopes + gate + 2 * WIDTH, mask=real, other=0.0)
-        c = c * tl.load(forget + gate + WIDTH, mask=real, other=0.0)
+        tl.store(sums + gate, (c * slope_i).to(kind), mask=real)
+        tl.store(sums + gate + WIDTH, (c * slope_f).to(kind), mask=real)
+        tl.store(sums + gate + 2 * WIDTH, (c * slope_g).to(kind), mask=real)
+        tl.store(sums + gate + 3 * WIDTH, o.to(kind), mask=real)
+        _arrive(counter)
+        c = c * kept
         if PREVIOUS:
             c += o * seen
-        kind = sums.dtype.element_ty
-        tl.store(sums + gate, i.to(kind), mask=real)
-        tl.store(sums + gate + WIDTH, f.to(kind), mask=real)
-        tl.store(sums + gate + 2 * WIDTH, g.to(kind), mask=real)
-        tl.store(sums + gate + 3 * WIDTH, o.to(kind), mask=real)
-        _wait(counter, (step + 1) * tl.num_programs(0))
     tl.store(of_c + own, c, mask=real)
 
 

@@ -13,10 +13,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from neuropil.errors import InputError
 from neuropil.nn.initialization import initialize
-from neuropil.nn.recurrent import GRU, LSTM, VanillaRNN, make_recurrent
-from neuropil.nn.recurrent_layer import Recurrent
-
-from .onnx_nodes import NodeTest, node_tests
+from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN, make_recurrent
+from neuropil.recurrent.layer import Recurrent
+from nn.onnx_nodes import NodeTest, node_tests
 
 WAYS = [
     pytest.param(VanillaRNN, nn.RNN, {}, {}, id="rnn"),

@@ -1,6 +1,6 @@
 """Layers with a memory: the chapter's RNN, the LSTM with its peephole, the GRU.
 
-What they share, shapes and options, stands in `neuropil.nn.recurrent_layer`.
+What they share, shapes and options, stands in `neuropil.recurrent.layer`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neuropil.errors import InputError
-from neuropil.nn.peephole import peephole_lstm
-from neuropil.nn.recurrent_layer import Recurrent, at_end
-from neuropil.nn.recurrent_steps import Peephole, ResetForm, gru_step, lstm_step, rnn_step
+from neuropil.recurrent.layer import Recurrent, at_end
+from neuropil.recurrent.peephole import peephole_lstm
+from neuropil.recurrent.steps import Peephole, ResetForm, gru_step, lstm_step, rnn_step
 from neuropil.registry import nearest
 
 __all__ = ["CELLS", "GRU", "LSTM", "VanillaRNN", "make_recurrent"]
@@ -68,7 +68,7 @@ class LSTM(Recurrent):
     """Long short-term memory; by default the chapter's, whose output gate sees the cell.
 
     Source: chapter, "LSTM" (rows 111-113); Hochreiter and Schmidhuber 1997; Gers, Schraudolph and Schmidhuber 2002.
-    Formula: see `neuropil.nn.recurrent_steps.lstm_step`.
+    Formula: see `neuropil.recurrent.steps.lstm_step`.
 
     Shape, Args, Raises: see `Recurrent`, and:
 
@@ -167,7 +167,7 @@ class GRU(Recurrent):
 
     Source: chapter, "GRU" (rows 114-115); Cho et al. 2014, "Learning phrase representations using RNN
     encoder-decoder".
-    Formula: see `neuropil.nn.recurrent_steps.gru_step`.
+    Formula: see `neuropil.recurrent.steps.gru_step`.
 
     Shape, Args, Raises: see `Recurrent`, and:
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neuropil.errors import InputError
-from neuropil.nn.decoding import Beams, beam, greedy, length_penalty, narrowed, sample
+from neuropil.recurrent.decoding import Beams, beam, greedy, length_penalty, narrowed, sample
 
 TOKENS, LONGEST, END = 4, 4, 3
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.jordan import JordanRNN
-from neuropil.nn.recurrent import LSTM, make_recurrent
-from neuropil.nn.truncation import detach_state, truncated_steps
+from neuropil.recurrent.cells import LSTM, make_recurrent
+from neuropil.recurrent.jordan import JordanRNN
+from neuropil.recurrent.truncation import detach_state, truncated_steps
 
 
 def gradients(layer: nn.Module, loss: Tensor) -> list[Tensor]:
@@ -30,7 +30,8 @@ def test_a_window_over_all_is_full_backpropagation(cell: str, stride: int) -> No
     wanted = gradients(layer, (outputs * weight).sum())
     found = [torch.zeros_like(one) for one in wanted]
     pieces = []
-    for place, said, state in truncated_steps(layer, x, window=12, stride=stride):
+    state: Any = None
+    for place, said, state in truncated_steps(layer, x, window=12, stride=stride):  # noqa: B007 - read after the loop
         loss = (said * weight[:, place : place + said.shape[1]]).sum()
         found = [one + more for one, more in zip(found, gradients(layer, loss), strict=True)]
         pieces.append(said.detach())
@@ -65,8 +66,8 @@ def test_a_sequence_is_resumed_inside() -> None:
 MEASURE = """
 import resource, sys, torch
 torch.set_num_threads(1)
-from neuropil.nn.recurrent import LSTM
-from neuropil.nn.truncation import truncated_steps
+from neuropil.recurrent.cells import LSTM
+from neuropil.recurrent.truncation import truncated_steps
 times, layer = int(sys.argv[1]), LSTM(16, 64)
 def read(begin, end):
     return torch.ones(4, min(end, times) - begin, 16) if begin < times else None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from neuropil.nn.recurrent_steps import Peephole
+from neuropil.recurrent.steps import Peephole
 
 __all__ = ["peephole_lstm"]
 
@@ -101,7 +101,7 @@ def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> A
         return None
     if find_spec("triton") is None:
         return None
-    from neuropil.nn import peephole_triton
+    from neuropil.recurrent import peephole_triton
 
     return peephole_triton if peephole_triton.fits(x.shape[1], width, x.device) else None
 
@@ -236,7 +236,7 @@ def peephole_lstm(
 ) -> tuple[Tensor, Tensor]:
     """`lstm_step` over all times; products in bf16 under autocast, sums and cells as the weights are.
 
-    Source: chapter, "LSTM" (row 112); see `neuropil.nn.recurrent_steps.lstm_step`.
+    Source: chapter, "LSTM" (row 112); see `neuropil.recurrent.steps.lstm_step`.
 
     Shape: x `[T, N, D]`, h and c `[N, H]` -> h `[T, N, H]`, and c `[N, H]` after the last step.
 

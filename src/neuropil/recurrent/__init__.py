@@ -1,0 +1,1 @@
+"""Layers with a memory, how their errors go back in time, and how they write."""
