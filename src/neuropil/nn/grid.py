@@ -6,6 +6,7 @@ of class -1 fill up. `N` pictures, `M` rows, `G` cells a side, `B` boxes a cell,
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from neuropil.errors import InputError
 from neuropil.nn.boxes import paired_iou
-from neuropil.nn.suppression import nms_of_groups, nms_per_class
+from neuropil.nn.suppression import check_threshold, nms_per_class, suppress_groups
 from neuropil.registry import nearest
 
 __all__ = ["Cells", "Finds", "GridLossForm", "assign_cells", "decode_cells", "find_boxes", "grid_loss", "split_cells"]
@@ -143,26 +144,28 @@ def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, lea
     Raises:
         InputError: outputs of the wrong shape, or a threshold outside 0 to 1.
     """
+    check_threshold(threshold)
     boxes, classes = split_cells(outputs.detach(), num_classes)
-    confidence, (low, high) = boxes[..., 4], classes.aminmax(dim=-1, keepdim=True)
-    sure = torch.maximum(confidence * low, confidence * high) > least_score  # [N, G, G, B]
-    places = sure.nonzero()
-    if 2 * len(places) > sure.numel():
+    confidence = boxes[..., 4].flatten()  # [N G G B]
+    low, high = torch.stack(classes.aminmax()).tolist()
+    places = (torch.maximum(confidence * low, confidence * high) > least_score).nonzero()[:, 0]
+    if 2 * len(places) > len(confidence) or not math.isfinite(high - low):
         return _of_all(outputs, num_classes, threshold, least_score)
-    device, (picture, row, column, which) = outputs.device, places.unbind(1)
-    own, rows = boxes[picture, row, column, which], classes[picture, row, column]
+    device, grid, count = outputs.device, outputs.shape[1], boxes.shape[3]
+    own = boxes.reshape(-1, 5).index_select(0, places)
+    rows = classes.reshape(-1, num_classes).index_select(0, places // count)
     if device.type != "cpu" and len(places) <= FEW:
-        own, rows, (picture, row, column, which) = own.cpu(), rows.cpu(), places.cpu().unbind(1)
-    grid, (x, y, width, height, confidence) = outputs.shape[1], own.unbind(1)
-    corners = _corners((x + column) / grid, (y + row) / grid, width**2, height**2).clamp_(0, 1)
+        own, rows, places = own.cpu(), rows.cpu(), places.cpu()
+    x, y, width, height, confidence = own.t().contiguous().unbind(0)
+    place, cell = places % (grid * grid * count), places // count
+    corners = _corners((x + cell % grid) / grid, (y + cell // grid % grid) / grid, width**2, height**2).clamp_(0, 1)
     scores = confidence[:, None] * rows
-    good = (scores > least_score) & scores.isfinite() & own.isfinite().all(1, keepdim=True)
-    box, number = good.nonzero(as_tuple=True)
-    picture, corners, scores = picture[box], corners[box], scores[box, number]
-    kept = nms_of_groups(corners, scores, picture * num_classes + number, threshold)
-    box = box[kept]
-    place = (row[box] * grid + column[box]) * boxes.shape[3] + which[box]
-    found = (picture[kept], number[kept], place, corners[kept], scores[kept])
+    scores.masked_fill_(~own.isfinite().all(1, keepdim=True), -math.inf)
+    box, number = (scores > least_score).nonzero().unbind(1)
+    corners, scores = corners.index_select(0, box), scores[box, number]
+    picture, place = (places // (grid * grid * count)).index_select(0, box), place.index_select(0, box)
+    kept = suppress_groups(corners, scores, picture * num_classes + number, threshold)
+    found = (one.index_select(0, kept) for one in (picture, number, place, corners, scores))
     return Finds(*(one.to(device) for one in found))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from neuropil.errors import InputError
 from neuropil.nn.boxes import check_boxes
 
-__all__ = ["best_of_each_object", "nms", "nms_of_groups", "nms_per_class"]
+__all__ = ["best_of_each_object", "check_threshold", "nms", "nms_of_groups", "nms_per_class", "suppress_groups"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +51,7 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float = 0.5) -> Tensor:
         >>> nms(torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [5, 5, 6, 6]]), torch.tensor([0.9, 0.8, 0.7])).tolist()
         [0, 2]
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     check_boxes(boxes, scores)
     if boxes.ndim != 2 or scores.shape != boxes.shape[:1]:
         raise InputError(f"nms reads boxes [N, 4] and scores [N], but {list(boxes.shape)}, {list(scores.shape)} came")
@@ -59,7 +59,12 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float = 0.5) -> Tensor:
     return order[_kept_of_sorted(boxes[order], threshold)]
 
 
-def _check_threshold(threshold: float) -> None:
+def check_threshold(threshold: float) -> None:
+    """Hold a threshold of overlap against what it may be.
+
+    Raises:
+        InputError: it lies outside 0 to 1.
+    """
     if not 0 <= threshold <= 1:
         raise InputError(f"the threshold of overlap is {threshold}; give 0 to 1")
 
@@ -142,7 +147,7 @@ def nms_per_class(
     Raises:
         InputError: as of `nms`.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     check_boxes(boxes, scores)
     if boxes.ndim != 3 or scores.ndim != 3 or scores.shape[:2] != boxes.shape[:2]:
         raise InputError(
@@ -178,14 +183,19 @@ def nms_of_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float
         >>> nms_of_groups(boxes, torch.tensor([0.8, 0.9, 0.7]), torch.tensor([0, 0, 1])).tolist()
         [1, 2]
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     check_boxes(boxes, scores)
     if boxes.ndim != 2 or scores.shape != boxes.shape[:1] or group.shape != scores.shape:
         came = f"{list(boxes.shape)}, {list(scores.shape)}, {list(group.shape)}"
         raise InputError(f"nms_of_groups reads boxes [N, 4], scores [N] and groups [N], but {came} came")
+    return suppress_groups(boxes, scores, group, threshold)
+
+
+def suppress_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float) -> Tensor:
+    """`nms_of_groups` of boxes that are known to be good."""
     order = scores.sort(descending=True, stable=True).indices
     order = order[group[order].sort(stable=True).indices]
-    return order[_kept_in_groups(boxes[order], group[order], threshold)]
+    return order[_kept_in_groups(boxes.index_select(0, order), group.index_select(0, order), threshold)]
 
 
 def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:
@@ -200,11 +210,13 @@ def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:
     better = place.repeat_interleave(after, output_size=pairs)
     nth = torch.arange(pairs, device=group.device) - (after.cumsum(0) - after)[better]
     worse = better + 1 + nth
-    sides = _Sides.of(found)
-    strikes = _overlap_more(sides.at(better), sides.at(worse), threshold)
+    sides = torch.stack(_Sides.of(found))
+    a, b = (_Sides(*sides.index_select(1, one).unbind(0)) for one in (better, worse))
+    strikes = _overlap_more(a, b, threshold)
     remains = torch.ones_like(group, dtype=torch.bool)
     while True:  # as in `best_of_each_object`
-        struck = torch.zeros_like(group).index_add_(0, worse, (strikes & remains[better]).long())
+        by = strikes & remains.index_select(0, better)
+        struck = torch.zeros_like(group).index_add_(0, worse, by.long())
         if torch.equal(struck == 0, remains):
             return remains
         remains = struck == 0
