@@ -18,27 +18,34 @@ from neuropil.recurrent.steps import Peephole
 
 __all__ = ["peephole_lstm"]
 
-WORTH_PACKING = 1 << 18
-"""Weights from which on it pays to lay a matrix out anew for oneDNN: small products then run half as fast again."""
+WORTH_PACKING = 1 << 24
+"""Multiply-adds from which on it pays to have a product done by oneDNN, with its weight laid out anew."""
 
 
 class _Product:
-    """Adds `x W^T` to what is there, many times with the same weight."""
+    """`x W^T`, many times with the same weight `[K, D]`, for `N` rows."""
 
     def __init__(self, weight: Tensor, rows: int, dtype: torch.dtype) -> None:
         self.dtype, self.packed = dtype, None
         self.weight = weight.to(dtype).t()
         known = dtype in (torch.float32, torch.bfloat16) and weight.device.type == "cpu"
-        if known and weight.numel() >= WORTH_PACKING and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        if known and rows * weight.numel() >= WORTH_PACKING and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype).contiguous(), rows)
 
+    def of(self, x: Tensor) -> Tensor:
+        """`[N, D]` -> `[N, K]`."""
+        x = x.to(self.dtype)
+        if self.packed is None:
+            return x @ self.weight
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, None, "none", [], "")
+        return found
+
     def add_to(self, there: Tensor, x: Tensor) -> None:
-        if self.packed is not None:
-            there.add_(torch.ops.mkldnn._linear_pointwise(x.to(self.dtype), self.packed, None, "none", [], ""))
-        elif there.dtype == self.dtype:
+        """Adds the product to what is there."""
+        if self.packed is None and there.dtype == self.dtype:
             there.addmm_(x, self.weight)
         else:
-            there.add_(x.to(self.dtype) @ self.weight)
+            there.add_(self.of(x))
 
 
 class _PeepholeLSTM(torch.autograd.Function):
@@ -60,7 +67,7 @@ class _PeepholeLSTM(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
-        gates = (flat @ weight_ih.to(dtype).t()).to(bias.dtype).add_(bias).view(times, rows, 4 * width)
+        gates = _Product(weight_ih, len(flat), dtype).of(flat).to(bias.dtype).add_(bias).view(times, rows, 4 * width)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
         hs = torch.empty(times + 1, rows, width, dtype=dtype if on_gpu else bias.dtype, device=x.device)
         cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
@@ -162,7 +169,7 @@ def _steps_back(
     product = _Product(weight_hh.t(), rows, dtype)
     matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
     sums = torch.empty_like(gates)
-    inner, inner_slopes = (one[..., : 3 * width].unflatten(-1, (3, width)) for one in (sums, slopes))
+    inner, inner_slopes = (one[..., : 3 * width].unflatten(-1, (3, width)) for one in (sums, slopes))  # type: ignore[no-untyped-call]
     of_outputs, slopes_o, forget = sums[..., 3 * width :], slopes[..., 3 * width :], gates[..., width : 2 * width]
     views = (of_h, sums, of_outputs, inner, slopes_o, inner_slopes, through, forget)
     steps = list(zip(*(one.unbind(0) for one in views), strict=True))
@@ -204,7 +211,8 @@ def _of_inputs(
     (times, rows, four), width = sums.shape, hs.shape[2]
     whole = sums.view(times * rows, four)
     cast = whole.to(ctx.dtype)
-    of_x = (cast @ weight_ih.to(ctx.dtype)).view(times, rows, -1).to(of_x_type) if needed[0] else None
+    of_x = _Product(weight_ih.t(), len(cast), ctx.dtype).of(cast).view(times, rows, -1) if needed[0] else None
+    of_x = None if of_x is None else of_x.to(of_x_type)
     of_h = None
     if needed[1]:
         of_h = torch.zeros_like(cs[0])
