@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neuropil.models import MODELS
+from neuropil.models import MODELS, SEQUENCES
 
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet20", "alexnet", "densenet121", "mobilenet_v1",
@@ -35,7 +35,8 @@ def _mark(name: str) -> pytest.MarkDecorator | tuple[()]:
     return pytest.mark.slow if name in SLOW else pytest.mark.proof
 
 
-NAMES = [pytest.param(name, marks=_mark(name)) for name in MODELS]
+NAMES = [pytest.param(name, marks=_mark(name)) for name in MODELS if name not in SEQUENCES]
+"""Of those that read one picture or row; what the others promise stands in tests/sequence_models."""
 
 
 def shape_of(name: str) -> tuple[int, ...]:

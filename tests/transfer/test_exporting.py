@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.small_networks import options_of, shape_of
 from neuropil.errors import InputError, MissingExtraError, NeuropilError
-from neuropil.models import MODELS, create_model
+from neuropil.models import MODELS, SEQUENCES, create_model
 from neuropil.transfer import exporting
 from neuropil.transfer.exporting import export_network
 
@@ -50,7 +50,12 @@ SHOWN = ("line", "lenet5", "resnet20", "googlenet", "densenet121", "shufflenet_v
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SHOWN else pytest.mark.proof) for name in MODELS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SHOWN else pytest.mark.proof)
+        for name in MODELS
+        if name not in SEQUENCES
+    ],
 )
 @pytest.mark.parametrize("kind", ["onnx", "pt2"])
 def test_every_network_is_exported(name: str, kind: Any, tmp_path: Path) -> None:

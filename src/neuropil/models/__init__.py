@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
-    "MODELS", "SQUEEZE", "build_model", "check_squeeze", "create_model", "list_models", "model_options",
+    "MODELS", "SEQUENCES", "SQUEEZE", "build_model", "check_squeeze", "create_model", "list_models", "model_options",
     "usual_input_shape",
 ]  # fmt: skip
 
@@ -88,10 +88,18 @@ MODELS = Catalogue(
         "yolo_v1_tiny": ("neuropil.models.yolo_v1:YOLOv1Tiny", "the tiny one: 27.1 M weights"),
         "unet": ("neuropil.models.unet:UNet", "outlines by a way down and up again: 31.0 M weights"),
         "unet_backbone": ("neuropil.models.unet:UNetOver", "the way up over a network of this list"),
+        "tagger": ("neuropil.sequence_models.tagger:Tagger", "a tag for every word, by words and letters"),
+        "language_model": ("neuropil.sequence_models.language_model:LanguageModel", "what comes next in a text"),
+        "text_classifier": ("neuropil.sequence_models.text_classifier:TextClassifier", "one answer about a text"),
+        "seq2seq": ("neuropil.sequence_models.seq2seq:Seq2Seq", "a sentence in, another out, with attention"),
+        "captioner": ("neuropil.sequence_models.captioner:Captioner", "a sentence about a picture"),
+        "forecaster": ("neuropil.sequence_models.forecaster:Forecaster", "what comes after a series of values"),
         "mnasnet_small": ("neuropil.models.mnasnet:MnasNetSmall", "the small one: 2.0 M weights"),
     },
 )  # fmt: skip
 
+SEQUENCES = ("tagger", "language_model", "text_classifier", "seq2seq", "captioner", "forecaster")
+"""Networks of the catalogue that read or write sequences: their sizes are a vocabulary's, and no paper counts them."""
 
 SQUEEZE = "squeeze"
 """An option of every network of maps: squeeze and excitation behind each stage, by this reduction."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from neuropil.inspection.summary import summarize
-from neuropil.models import MODELS, create_model, usual_input_shape
+from neuropil.models import MODELS, SEQUENCES, create_model, usual_input_shape
 from neuropil.models.published import PUBLISHED, Published
 
 __all__ = ["COUNT_COLUMNS", "Counted", "count_networks", "count_rows"]
@@ -51,9 +51,14 @@ class Counted:
 
 
 def count_networks(pattern: str = "*") -> list[Counted]:
-    """Count the networks whose names match, each line of a paper's table for itself; nothing is computed."""
+    """Count the networks whose names match, each line of a paper's table for itself; nothing is computed.
+
+    Networks of sequences are left out: they are as large as a vocabulary.
+    """
     found: list[Counted] = []
     for name in MODELS.names(pattern):
+        if name in SEQUENCES:
+            continue
         lines: list[Published | None] = [one for one in PUBLISHED if one.model == name]
         found += [_counted(name, line) for line in lines or [None]]
     return found

@@ -12,6 +12,13 @@ TASKS = Catalogue(
         "classification": ("neuropil.tasks.classification:Classification", "one of K classes a sample: cross-entropy"),
         "detection": ("neuropil.tasks.detection:Detection", "boxes and their classes: YOLO's grid of cells"),
         "segmentation": ("neuropil.tasks.segmentation:Segmentation", "the class of every picture element"),
+        "tagging": ("neuropil.tasks.tagging:Tagging", "the class of every word of a sentence"),
+        "language_modelling": (
+            "neuropil.tasks.language_modelling:LanguageModelling",
+            "the next word or letter: perplexity",
+        ),
+        "translation": ("neuropil.tasks.translation:Translation", "a sentence for a sentence: BLEU"),
+        "captioning": ("neuropil.tasks.captioning:Captioning", "a sentence about a picture: BLEU"),
         "regression": ("neuropil.tasks.regression:Regression", "one or more values a sample: squared error"),
     },
 )

@@ -1,0 +1,1 @@
+"""Networks that read or write sequences; `neuropil.models.create_model` builds them, too."""
