@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from neuropil.batches.augmentation import Augmentation
+from neuropil.batches.bucketing import bucketed, by_length, lanes
 from neuropil.batches.normalization import Normalization, to_float
 from neuropil.data.order import checked_seed, permutation
 from neuropil.data.records import Batch, Samples
@@ -116,8 +117,7 @@ class Batches:
 
     def _epoch(self, epoch: int, start: int) -> Iterator[Batch]:
         count = len(self.samples)
-        order = permutation(count, seed=self.seed, epoch=epoch) if self.shuffle else np.arange(count, dtype=np.int64)
-        order = order[: len(self) * self.batch_size]
+        order = self._order(count, epoch)[: len(self) * self.batch_size]
         step = self.batch_size * self._together()
         begin = start * self.batch_size
         begins = iter(range(begin, len(order), step))
@@ -137,9 +137,22 @@ class Batches:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _order(self, count: int, epoch: int) -> Array:
+        """The samples of an epoch, batch after batch."""
+        lengths: Array | None = getattr(self.samples, "lengths", None)
+        if getattr(self.samples, "continues", False):
+            return lanes(count, self.batch_size)
+        if lengths is not None and self.shuffle:
+            return bucketed(lengths, self.batch_size, seed=self.seed, epoch=epoch)
+        if lengths is not None:
+            return by_length(lengths)
+        return permutation(count, seed=self.seed, epoch=epoch) if self.shuffle else np.arange(count, dtype=np.int64)
+
     def _together(self) -> int:
-        """How many batches are made at once."""
+        """How many batches are made at once: one where its padding would hang on the others made with it."""
         if self.augment is not None and self.augment.mixes:
+            return 1
+        if hasattr(self.samples, "lengths") or hasattr(self.samples, "continues"):
             return 1
         batch_bytes = 4 * self.batch_size * max(1, math.prod(self.samples.info.input_shape))
         return max(1, CHUNK_BYTES // batch_bytes)

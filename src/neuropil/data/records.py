@@ -9,9 +9,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from torch import Tensor
 
-__all__ = ["Batch", "DataInfo", "Samples", "Skipped", "Splits"]
+__all__ = ["Batch", "DataInfo", "Kind", "Samples", "Skipped", "Splits", "Target"]
 
 Array = np.ndarray[Any, Any]
+
+Kind = Literal["images", "table", "arrays", "sequences"]
+Target = Literal["classes", "values", "boxes", "masks", "tags", "tokens", "next"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,8 @@ class Batch:
     """One batch, ready for a network.
 
     Shape:
-        inputs `[N, C, H, W]` or `[N, D]`; targets `[N]` int64, `[N, K]` or `[N, D]` float32; indices `[N]`.
+        inputs `[N, C, H, W]` or `[N, D]`, of texts int64 `[N, T]` or `[N, T, 1 + L]`, of series `[N, T, D]`; targets
+        `[N]` or `[N, T]` int64, `[N, K]` or `[N, D]` float32; indices `[N]`.
     """
 
     inputs: Tensor
@@ -41,21 +45,23 @@ class DataInfo:
 
     Args:
         source: how the user named it.
-        kind: `images` (uint8 `[C, H, W]`), `table` (float32 `[D]`) or `arrays` (anything else).
-        target: `classes`, `values`, `boxes` or `masks`.
-        input_shape: of one sample, without the batch axis.
+        kind: `images` (uint8 `[C, H, W]`), `table` (float32 `[D]`), `sequences` (token numbers int64 `[T]` or
+            `[T, 1 + L]`, or a series float32 `[T, D]`) or `arrays` (anything else).
+        target: `classes`, `values`, `boxes`, `masks`, `tags` (a class for each token), `tokens` (another sequence) or
+            `next` (the token after each).
+        input_shape: of one sample, without the batch axis; 0 where every length is taken.
         classes: class names in the order of their numbers; empty for values.
         columns: input columns of a table, after encoding.
         targets: names of the value columns of a regression.
         notes: sentences that the user should read ("'quality' holds 6 whole numbers: read as ...").
         skipped: samples left out.
         encoding: what prediction must repeat on new files (column kinds, categories, fill values, colour mode, size
-            rule); plain JSON values.
+            rule, vocabularies); plain JSON values.
     """
 
     source: str
-    kind: Literal["images", "table", "arrays"]
-    target: Literal["classes", "values", "boxes", "masks"]
+    kind: Kind
+    target: Target
     input_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -82,8 +88,8 @@ class Samples(Protocol):
 
     @property
     def targets(self) -> Array:
-        """All targets: `[n]` int64 class numbers, `[n, D]` float32 values, `[n, M, 6]` float32 boxes or
-        `[n, H, W]` uint8 masks.
+        """All targets: `[n]` int64 class numbers, `[n, D]` float32 values, `[n, M, 6]` float32 boxes,
+        `[n, H, W]` uint8 masks; tags and tokens of all samples end to end, int64.
         """
         ...
 
@@ -100,7 +106,9 @@ class Samples(Protocol):
                 (random resized crop of picture files); `None` for the fixed view.
 
         Shape:
-            inputs uint8 `[N, C, H, W]` for images, float32 `[N, D]` for tables; targets as in `targets`.
+            inputs uint8 `[N, C, H, W]` for images, float32 `[N, D]` for tables, int64 `[N, T]` or `[N, T, 1 + L]` for
+            texts; targets as in `targets`, those of sequences int64 `[N, T]`. Sequences are as long as the longest of
+            those fetched.
         """
         ...
 

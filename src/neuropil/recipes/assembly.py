@@ -27,6 +27,7 @@ from neuropil.optim.averaging import WeightAverage
 from neuropil.optim.groups import parameter_groups
 from neuropil.optim.penalties import Penalty
 from neuropil.optim.schedules import Schedule
+from neuropil.recipes.ends import check_ends, network_ends
 from neuropil.recipes.fitting import check_fit
 from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.options import FROM_DATA, BatchOptions, batch_options, speed_options, training_plan, transfer_plan
@@ -44,8 +45,18 @@ __all__ = ["Assembly", "assemble", "build_network", "build_task", "check_recipe"
 
 NATURAL_TASKS = {
     "classes": "classification", "values": "regression", "boxes": "detection", "masks": "segmentation",
+    "tags": "tagging", "next": "language_modelling", "tokens": "translation",
 }  # fmt: skip
-"""What targets are for."""
+"""What targets are for; tokens for pictures are for captioning."""
+
+TOLD_TO_TASKS = ("classes", "class_counts", "targets", "mean", "scale", "vocabulary", "level")
+"""Options of a task that the data decide."""
+
+LANES = 16
+"""Rows of a language model's evaluation: each walks through a part of the text."""
+
+SEQUENCES = 32
+"""Sequences in one batch of an evaluation at most."""
 
 EVALUATION_VALUES = 256 * 3 * 128 * 128
 """Values in one batch of an evaluation at most: 48 MiB."""
@@ -133,7 +144,7 @@ def check_recipe(recipe: Recipe, *, data_given: bool = False) -> None:
     _check(MODELS, name, model, FROM_DATA)
     name, task = _named(recipe, "task")
     if name is not None:
-        _check(TASKS, name, task, ("classes", "class_counts", "targets", "mean", "scale"))
+        _check(TASKS, name, task, TOLD_TO_TASKS)
     _check_rule(recipe)
     _make_schedule(recipe)
     for part in recipe.augment:
@@ -211,7 +222,7 @@ def assemble(
         data = recipe.section("data")
         splits = open_source(data.pop("source"), data)
     options = batch_options(recipe)
-    normalization = options.normalization(splits.train)
+    normalization = _normalization(options, splits.train)
     signature = sign_data(splits.train, normalization)
     size = options.batch_size if isinstance(options.batch_size, int) else len(splits.train)
     task = build_task(recipe, signature)
@@ -232,6 +243,16 @@ def assemble(
     )
 
 
+def _normalization(options: BatchOptions, train: Samples) -> Normalization | None:
+    """Of inputs that are numbers; a series' columns have one mean each, the same at every step."""
+    if train.info.kind != "sequences":
+        return options.normalization(train)
+    if "vocabulary" in train.info.encoding or options.normalize == "none":
+        return None
+    steps, encoding = train.info.input_shape[0], train.info.encoding
+    return Normalization(tuple(encoding["mean"]) * steps, tuple(encoding["std"]) * steps)
+
+
 def _filled(model: nn.Module, recipe: Recipe, weights: str, tell: Callable[[str], None]) -> Recipe:
     """Load the weights; the recipe fine-tunes then, where it does not say how a new classifier learns."""
     if not fill(model, weights, tell) or recipe.section("transfer"):
@@ -245,7 +266,8 @@ def _training_batches(
 ) -> Batches:
     parts = [AUGMENTATIONS.build(part.pop("name"), **part) for part in recipe.augment]
     if parts and samples.info.kind != "images":
-        raise InputError(f"augmentation is for pictures, but {samples.info.source!r} is a table; use augment=[]")
+        kind = "holds sequences" if samples.info.kind == "sequences" else "is a table"
+        raise InputError(f"augmentation is for pictures, but {samples.info.source!r} {kind}; use augment=[]")
     return Batches(
         samples,
         batch_size=min(size, len(samples)),
@@ -261,7 +283,9 @@ def _training_batches(
 def evaluation_batches(
     samples: Samples | None, normalization: Normalization | None, options: BatchOptions | None = None
 ) -> Batches | None:
-    """Batches of an evaluation part: in order, not augmented, 256 at a time, or fewer of large samples."""
+    """Batches of an evaluation part: in order (sequences from short to long), not augmented, 256 at a time, or fewer of
+    large samples.
+    """
     if samples is None:
         return None
     workers = options.workers if options else 0
@@ -272,8 +296,12 @@ def evaluation_batches(
 def pieces(shape: tuple[int, ...], target: str) -> int:
     """How many samples go through a network at a time where nothing is learned: 256, or fewer of large ones.
 
-    Networks that outline keep wide maps at full size.
+    Networks that outline keep wide maps at full size, those that write a score for every word.
     """
+    if target == "next":
+        return LANES
+    if target in ("tags", "tokens") or 0 in shape:
+        return max(1, min(SEQUENCES, EVALUATION_VALUES // max(1, math.prod(shape))))
     values = math.prod(shape) * (32 if target == "masks" else 1)
     return max(1, min(256, EVALUATION_VALUES // max(1, values)))
 
@@ -288,17 +316,8 @@ def build_network(recipe: Recipe, signature: DataSignature) -> nn.Module:
     options.pop("weights", None)
     name, options = model_options(options.pop("name"), options)
     accepted = inspect.signature(MODELS.builder(name)).parameters
-    shape = signature.input_shape
-    known = {
-        "num_classes": signature.num_outputs,
-        "in_channels": shape[0],
-        "in_features": int(torch.Size(shape).numel()),
-        "in_shape": shape,
-    }
-    if "in_channels" in accepted and len(shape) != 3:
-        raise InputError(
-            f"{name!r} takes pictures [C, H, W], but one of these samples is {list(shape)}; use model=perceptron"
-        )
+    known = network_ends(name, signature)
+    check_ends(name, signature, accepted)
     torch.manual_seed(recipe.seed)
     model = build_model(name, {**{k: v for k, v in known.items() if k in accepted}, **options})
     check_fit(model, name, signature)
@@ -313,16 +332,23 @@ def build_task(recipe: Recipe, signature: DataSignature) -> Task:
     """
     options = recipe.section("task")
     natural = NATURAL_TASKS[signature.target]
+    if signature.target == "tokens" and signature.kind == "images":
+        natural = "captioning"
     name = options.pop("name", natural)
     if name != natural:
         raise InputError(f"the task is {name}, but the data's targets are {signature.target}; use task={natural}")
-    if signature.target in ("classes", "masks"):
-        known: dict[str, Any] = {"classes": list(signature.classes), "class_counts": list(signature.class_counts)}
-    elif signature.target == "boxes":
-        known = {"classes": list(signature.classes)}
-    else:
-        known = {"targets": list(signature.targets), "mean": signature.target_mean, "scale": signature.target_scale}
-    task: Task = TASKS.build(name, **known, **options)
+    written = "target_vocabulary" if signature.target == "tokens" else "vocabulary"
+    known: dict[str, Any] = {
+        "classes": list(signature.classes),
+        "class_counts": list(signature.class_counts),
+        "targets": list(signature.targets),
+        "mean": signature.target_mean,
+        "scale": signature.target_scale,
+        "vocabulary": list(signature.encoding.get(written, ())),
+        "level": signature.encoding.get("level", "word"),
+    }
+    accepted = inspect.signature(TASKS.builder(name)).parameters
+    task: Task = TASKS.build(name, **{key: value for key, value in known.items() if key in accepted}, **options)
     return task
 
 

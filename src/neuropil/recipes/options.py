@@ -26,7 +26,9 @@ __all__ = [
     "transfer_plan",
 ]
 
-FROM_DATA = ("num_classes", "in_channels", "in_features", "in_shape")
+FROM_DATA = (
+    "num_classes", "in_channels", "in_features", "in_shape", "num_tokens", "num_characters", "num_target_tokens",
+)  # fmt: skip
 """Options of a network that the data decide."""
 
 

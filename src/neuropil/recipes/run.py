@@ -29,6 +29,7 @@ from neuropil.recipes.mask_report import at_own_size, write_masks
 from neuropil.recipes.prediction import Prediction
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.signature import DataSignature
+from neuropil.recipes.text_answers import WRITTEN, text_answers
 from neuropil.sources.opening import open_source
 from neuropil.sources.reading import open_labelled, read_inputs
 from neuropil.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint, newest_checkpoint
@@ -102,9 +103,11 @@ class Run:
         shape = self.signature.input_shape
         if raw.shape == (0,):
             raw = raw.reshape(0, *shape)
-        if raw.dtype != np.uint8:
+        of_tokens = "vocabulary" in self.signature.encoding and raw.dtype.kind in "iu"
+        if raw.dtype != np.uint8 and not of_tokens:
             raw = finite(raw, "the samples to predict on")
-        if raw.shape[1:] != shape:
+        fits = len(raw.shape) == len(shape) + 1
+        if not fits or any(want not in (0, got) for want, got in zip(shape, raw.shape[1:], strict=True)):
             raise InputError(
                 f"one sample has the shape {list(raw.shape[1:])}, but this run takes {list(shape)}; give [n, "
                 f"{', '.join(map(str, shape))}]"
@@ -124,7 +127,11 @@ class Run:
                 found = run(torch.from_numpy(np.ascontiguousarray(ready)))
             yield found
 
-    def _answers(self, raw: Any) -> list[dict[str, Any]]:
+    def _answers(self, raw: Any, tokens: Sequence[Sequence[str]] = ()) -> list[dict[str, Any]]:
+        if self.signature.target in WRITTEN:
+            normalize = self.signature.normalization
+            ready = to_float(raw) if normalize is None else normalize.apply(raw)
+            return text_answers(self.model, self.task, self.signature.target, ready, tokens)
         return [answer for outputs in self._raw_outputs(raw) for answer in self.task.answer(outputs)]
 
     def predict(self, inputs: Any) -> list[Prediction]:
@@ -158,7 +165,7 @@ class Run:
         read = read_inputs(paths, self.signature.info("prediction"))
         if not len(read.arrays):
             return [], read.skipped
-        answers = self._answers(self._checked(read.arrays))
+        answers = self._answers(self._checked(read.arrays), read.tokens)
         sizes = read.sizes or [None] * len(answers)
         rows = zip(read.names, answers, sizes, strict=True)
         return [self._prediction(name, answer, size) for name, answer, size in rows], read.skipped

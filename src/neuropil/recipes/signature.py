@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from neuropil.batches.normalization import Normalization
-from neuropil.data.records import DataInfo, Samples
+from neuropil.data.records import DataInfo, Kind, Samples, Target
 from neuropil.errors import InputError
 
 __all__ = ["DataSignature", "sign_data"]
@@ -21,9 +21,9 @@ class DataSignature:
     """How raw samples become inputs of the network, and outputs answers.
 
     Args:
-        kind: `images`, `table` or `arrays`.
-        target: `classes`, `values`, `boxes` or `masks`.
-        input_shape: of one sample.
+        kind: `images`, `table`, `arrays` or `sequences`.
+        target: `classes`, `values`, `boxes`, `masks`, `tags`, `tokens` or `next`.
+        input_shape: of one sample; 0 where every length is taken.
         classes: class names in the order of the outputs.
         columns: input columns of a table after encoding.
         targets: names of the value columns.
@@ -31,11 +31,11 @@ class DataSignature:
         normalization: statistics of the training part.
         target_mean: of each value column, in the training part.
         target_scale: standard deviation of each value column, in the training part.
-        class_counts: samples (or boxes, or picture elements) of each class in the training part.
+        class_counts: samples (or boxes, picture elements, words) of each class in the training part.
     """
 
-    kind: Literal["images", "table", "arrays"]
-    target: Literal["classes", "values", "boxes", "masks"]
+    kind: Kind
+    target: Target
     input_shape: tuple[int, ...]
     classes: tuple[str, ...]
     columns: tuple[str, ...]
@@ -48,8 +48,16 @@ class DataSignature:
 
     @property
     def num_outputs(self) -> int:
-        """Width of the network's output."""
+        """Width of the network's output: values, classes, or entries of the vocabulary that is written in."""
+        if self.target == "next":
+            return self.entries("vocabulary")
+        if self.target == "tokens":
+            return self.entries("target_vocabulary")
         return len(self.targets) if self.target == "values" else len(self.classes)
+
+    def entries(self, name: str) -> int:
+        """How many entries a vocabulary of the encoding has; 0 where there is none."""
+        return len(self.encoding.get(name, ()))
 
     def info(self, source: str) -> DataInfo:
         """The same as the data room's record, for reading new files."""
@@ -89,7 +97,7 @@ def sign_data(train: Samples, normalization: Normalization | None) -> DataSignat
     scale: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
     targets = info.targets
-    if info.target == "classes":
+    if info.target in ("classes", "tags"):
         counts = tuple(np.bincount(np.asarray(train.targets), minlength=len(info.classes)).tolist())
     if info.target == "boxes":
         numbers = np.asarray(train.targets)[..., 0].astype(np.int64)

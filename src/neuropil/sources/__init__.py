@@ -28,6 +28,24 @@ SOURCES = Catalogue(
         ),
         "masks": ("neuropil.annotations.mask_opening:open_masks", "pictures with masks, two folders of the same names"),
         "csv": ("neuropil.data.tables:open_csv", "a table with a header or without: numbers and categories"),
+        "tagged_text": (
+            "neuropil.sequences.tagged:open_tagged",
+            "a tag at every word: CoNLL-U, or a word and its tag a line",
+        ),
+        "labelled_text": (
+            "neuropil.sequences.labelled:open_labelled_text",
+            "texts with a label each: a table, lines, or a file a class",
+        ),
+        "parallel": (
+            "neuropil.sequences.parallel:open_parallel",
+            "sentences and their translations, line by line",
+        ),
+        "series": ("neuropil.sequences.series:open_series", "a time series: windows of the past and what follows"),
+        "captions": (
+            "neuropil.sequences.captions:open_captions",
+            "pictures and a file of what they show, a sentence a line",
+        ),
+        "text": ("neuropil.sequences.language:open_text", "plain text for language models: characters or words"),
         "npz": ("neuropil.data.npz:open_npz", "NumPy arrays x, y or x_train, y_train, x_test, y_test"),
     },
 )

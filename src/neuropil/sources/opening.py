@@ -17,6 +17,7 @@ from neuropil.data.in_memory import Described
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.registry import checked_options, nearest
+from neuropil.sequences.guessing import guess_text
 from neuropil.sources import SOURCES
 
 __all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source"]
@@ -67,7 +68,7 @@ def kind_of(source: str) -> str:
 
 
 def guess_source(path: Path | str) -> str:
-    """The kind of source that a file or folder is, by its names alone.
+    """The kind of source that a file or folder is, by its names, and of texts by their first lines.
 
     Raises:
         InputError: there is no such path, or it is of no kind that is known.
@@ -79,11 +80,15 @@ def guess_source(path: Path | str) -> str:
                 f"{str(path)!r} is one of the idx files of a folder; give the folder {str(place.parent)!r}"
             )
         kind = SUFFIXES.get(place.suffix.lower())
+        if kind == "folder":
+            return _kind_of_pictures(place) or guess_text(place) or kind
+        if kind != "npz" and (of_text := guess_text(place)) is not None:
+            return of_text
         if kind is None:
             raise InputError(
-                f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .npz or .zip file, or a folder"
+                f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .conllu, .npz or .zip file, or a folder"
             )
-        return _kind_of_pictures(place) or kind if kind == "folder" else kind
+        return kind
     if not place.is_dir():
         raise InputError(f"there is no file or folder {str(path)!r}; check the path")
     names = sorted(one.name for one in place.iterdir() if not one.name.startswith("."))
@@ -93,13 +98,15 @@ def guess_source(path: Path | str) -> str:
         return "cifar10"
     if (marked := _kind_of_pictures(place)) is not None:
         return marked
+    if (of_text := guess_text(place)) is not None:
+        return of_text
     if any((place / name).is_dir() for name in names):
         return "folder"
     usable = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
     if usable:
         raise InputError(f"{str(path)!r} is a folder of files; give one of them, such as {str(place / usable[0])!r}")
     raise InputError(
-        f"the folder {str(path)!r} holds neither class folders nor boxes nor idx files; give a folder that does"
+        f"the folder {str(path)!r} holds neither class folders nor boxes nor idx files nor texts; give one that does"
     )
 
 

@@ -25,6 +25,7 @@ from neuropil.data.records import DataInfo, Samples, Skipped
 from neuropil.data.tables import Rows, named_table, read_rows
 from neuropil.data.tables_encoding import NumberColumn, Table, TableEncoding, numbers
 from neuropil.errors import InputError
+from neuropil.sequences.new_text import labelled_sequences, read_new_texts
 from neuropil.sources.opening import guess_source, only_archive
 
 __all__ = ["Inputs", "open_labelled", "read_inputs"]
@@ -41,12 +42,14 @@ class Inputs:
         names: how each is called.
         skipped: files that could not be used.
         sizes: height and width of picture files, before they were brought to the network's.
+        tokens: of each text, as it was read.
     """
 
     arrays: Array
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
+    tokens: tuple[tuple[str, ...], ...] = ()
 
 
 MARKED: dict[str, Callable[[str, DataInfo], Samples]] = {"boxes": labelled_boxes, "masks": labelled_masks}
@@ -58,7 +61,8 @@ def read_inputs(paths: Sequence[str], info: DataInfo) -> Inputs:
 
     Args:
         paths: of a table: CSV files, `-` for such a text on standard input, or `.npz` files; of pictures: files,
-            folders and zip files, `-` for one picture on standard input. A column of the target is not looked at.
+            folders and zip files, `-` for one picture on standard input; of texts: files of one text a line, `-`, or
+            texts themselves; of series: CSV files, whose last rows are taken. A column of the target is not looked at.
         info: what is known of the training data.
 
     Raises:
@@ -66,6 +70,9 @@ def read_inputs(paths: Sequence[str], info: DataInfo) -> Inputs:
     """
     if not paths:
         raise InputError("there is nothing to predict on; give files, or - for standard input")
+    if info.kind == "sequences":
+        found = read_new_texts(paths, info)
+        return Inputs(found.arrays, found.names, found.skipped, tokens=found.tokens)
     if info.kind == "images" and not all(path.lower().endswith(".npz") for path in paths):
         if not info.encoding:
             raise InputError("this run was trained on arrays that are no grey or RGB pictures; give an array or .npz")
@@ -90,6 +97,8 @@ def open_labelled(path: str, info: DataInfo) -> Samples:
     """
     place = only_archive(Path(path).expanduser())
     info = replace(info, source=path, notes=(), skipped=())
+    if info.kind == "sequences" or info.encoding.get("reads") == "captions":
+        return labelled_sequences(path, info)
     if info.target in MARKED and (place.is_dir() or place.suffix.lower() == ".zip"):
         return MARKED[info.target](str(place), info)
     kind = guess_source(place)

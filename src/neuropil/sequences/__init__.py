@@ -1,0 +1,1 @@
+"""Texts, series and captions into samples of different lengths: vocabularies, readers, sources."""
