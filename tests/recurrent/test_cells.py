@@ -286,6 +286,16 @@ def test_products_in_bf16_stay_near() -> None:
     assert 0 < difference < 0.02
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["lstm", "lstm_peephole", "gru"])
+def test_compiled_layers_say_the_same(cell: str) -> None:
+    torch.manual_seed(0)
+    layer, x = make_recurrent(cell, 3, 5), torch.randn(4, 7, 3)
+    compiled = torch.compile(layer, backend="aot_eager")
+    for lengths in (None, LENGTHS):
+        torch.testing.assert_close(compiled(x, None, lengths)[0], layer(x, None, lengths)[0])
+
+
 def test_variational_dropout_drops_the_same_at_all_steps() -> None:
     torch.manual_seed(0)
     for variational in (False, True):

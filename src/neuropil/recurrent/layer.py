@@ -144,15 +144,20 @@ class Recurrent(nn.RNNBase):
         return False
 
     def _by_torch(self, x: Tensor, state: tuple[Tensor, ...], lengths: Tensor | None) -> tuple[Tensor, State]:
-        """By torch's kernels, shortest sequences last where lengths differ."""
-        kernel = KERNELS[self.mode]
+        """By torch's kernels."""
+        if lengths is not None:
+            return self._packed(x, state, lengths)
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        if lengths is None:
-            outputs, *after = kernel(x, self._handed(state), self._flat_weights, *options, True)
-            return outputs, self._handed(tuple(after))
+        outputs, *after = KERNELS[self.mode](x, self._handed(state), self._flat_weights, *options, True)
+        return outputs, self._handed(tuple(after))
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _packed(self, x: Tensor, state: tuple[Tensor, ...], lengths: Tensor) -> tuple[Tensor, State]:
+        """The same for sequences of different lengths, the shortest last."""
+        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         begin = self._handed(tuple(part[:, packed.sorted_indices] for part in state))
-        data, *after = kernel(packed.data, packed.batch_sizes, begin, self._flat_weights, *options)
+        data, *after = KERNELS[self.mode](packed.data, packed.batch_sizes, begin, self._flat_weights, *options)
         outputs, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=x.shape[1])
         return outputs, self._handed(tuple(part[:, packed.unsorted_indices] for part in after))
 
