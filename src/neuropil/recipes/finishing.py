@@ -126,7 +126,7 @@ def _history(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _mistakes(details: Mapping[str, Any], samples: Samples) -> list[Mistake]:
     """The samples with the largest loss: of the wrong ones for classes, of all for values."""
-    if not details or samples.info.target in ("boxes", "masks"):
+    if "truth" not in details or samples.info.target in ("boxes", "masks"):
         return []
     info, losses = samples.info, details["losses"]
     order = np.argsort(-losses, kind="stable")
