@@ -97,6 +97,17 @@ class Recurrent(nn.RNNBase):
         Raises:
             InputError: shapes that do not fit, or a length outside 1 to T.
         """
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+            found: tuple[Tensor, State] = self._uncompiled(x, state, lengths)
+            return found
+        return self._all_steps(x, state, lengths)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _uncompiled(self, x: Tensor, state: State | None, lengths: Tensor | None) -> Any:
+        """Beside what is compiled: the kernels are as fast as they are, and a loop over steps would be unrolled."""
+        return self._all_steps(x, state, lengths)
+
+    def _all_steps(self, x: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         if x.ndim != 3 or x.shape[2] != self.input_size or not x.shape[1]:
             raise InputError(f"a recurrent layer reads [N, T, {self.input_size}], but {list(x.shape)} came")
         if lengths is not None:
@@ -144,20 +155,15 @@ class Recurrent(nn.RNNBase):
         return False
 
     def _by_torch(self, x: Tensor, state: tuple[Tensor, ...], lengths: Tensor | None) -> tuple[Tensor, State]:
-        """By torch's kernels."""
-        if lengths is not None:
-            return self._packed(x, state, lengths)
+        """By torch's kernels, shortest sequences last where lengths differ."""
+        kernel = KERNELS[self.mode]
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        outputs, *after = KERNELS[self.mode](x, self._handed(state), self._flat_weights, *options, True)
-        return outputs, self._handed(tuple(after))
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _packed(self, x: Tensor, state: tuple[Tensor, ...], lengths: Tensor) -> tuple[Tensor, State]:
-        """The same for sequences of different lengths, the shortest last."""
-        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        if lengths is None:
+            outputs, *after = kernel(x, self._handed(state), self._flat_weights, *options, True)
+            return outputs, self._handed(tuple(after))
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         begin = self._handed(tuple(part[:, packed.sorted_indices] for part in state))
-        data, *after = KERNELS[self.mode](packed.data, packed.batch_sizes, begin, self._flat_weights, *options)
+        data, *after = kernel(packed.data, packed.batch_sizes, begin, self._flat_weights, *options)
         outputs, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=x.shape[1])
         return outputs, self._handed(tuple(part[:, packed.unsorted_indices] for part in after))
 
