@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,18 @@ def test_whole_pictures_are_drawn_where_nothing_divides_them(tmp_path: Path) -> 
     ]
     assert [len(one) for one in named] == [4, 1, 1]
     assert len(set.union(*named)) == 6
+
+
+def test_the_captions_of_flickr8k(shared_data: Path, tmp_path: Path) -> None:
+    root = shared_data / "flickr8k-captions"
+    if not root.exists():
+        pytest.skip(f"no {root}")
+    names = {}
+    for part in ("train", "dev", "test"):
+        with gzip.open(root / f"Flickr_8k.{part}Images.txt.gz", "rt") as file:
+            names[part] = [next(file).strip() for _ in range(4)]
+    pictures(tmp_path, [name for some in names.values() for name in some])
+    splits = opened(root, pictures=str(tmp_path), size=8)
+    assert [len(splits.train), len(splits.valid), len(splits.test)] == [20, 20, 20]
+    assert len(splits.info.skipped) == 8093 - 12
+    assert "2258277193_586949ec62.jpg.1" in " ".join(one.reason for one in splits.info.skipped)

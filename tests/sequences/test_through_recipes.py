@@ -83,6 +83,17 @@ def test_a_step_is_taken_and_the_parts_are_scored(kind: str, assembled: dict[str
     assert parts.task.metric in scorer.compute()
 
 
+def test_batches_know_lengths_through_every_wrapping(assembled: dict[str, Assembly]) -> None:
+    """What a source is opened as is wrapped to tell how it was read; that must not cost the buckets and lanes."""
+    for kind in ("tags", "classes", "tokens"):
+        parts = assembled[kind]
+        for batch in parts.train.epoch(0):
+            ids = batch.inputs[..., 0] if batch.inputs.ndim == 3 else batch.inputs
+            assert (ids != 0).sum(1).max() == ids.shape[1]
+    rows = [batch.indices.tolist() for batch in assembled["next"].train.epoch(0)]
+    assert rows[1] == [one + 1 for one in rows[0][: len(rows[1])]]
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_what_a_run_remembers_is_enough_to_build_it_again(kind: str, assembled: dict[str, Assembly]) -> None:
     parts = assembled[kind]

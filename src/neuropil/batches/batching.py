@@ -139,7 +139,7 @@ class Batches:
 
     def _order(self, count: int, epoch: int) -> Array:
         """The samples of an epoch, batch after batch."""
-        lengths: Array | None = getattr(self.samples, "lengths", None)
+        lengths = self._lengths()
         if getattr(self.samples, "continues", False):
             return lanes(count, self.batch_size)
         if lengths is not None and self.shuffle:
@@ -148,11 +148,16 @@ class Batches:
             return by_length(lengths)
         return permutation(count, seed=self.seed, epoch=epoch) if self.shuffle else np.arange(count, dtype=np.int64)
 
+    def _lengths(self) -> Array | None:
+        """How long each sample is, where that differs."""
+        lengths: Array | None = getattr(self.samples, "lengths", None)
+        return lengths
+
     def _together(self) -> int:
         """How many batches are made at once: one where its padding would hang on the others made with it."""
         if self.augment is not None and self.augment.mixes:
             return 1
-        if hasattr(self.samples, "lengths") or hasattr(self.samples, "continues"):
+        if self._lengths() is not None or getattr(self.samples, "continues", False):
             return 1
         batch_bytes = 4 * self.batch_size * max(1, math.prod(self.samples.info.input_shape))
         return max(1, CHUNK_BYTES // batch_bytes)

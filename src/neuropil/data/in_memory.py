@@ -111,6 +111,12 @@ class Subset:
         """Whether the samples underneath choose their crop while they decode."""
         return bool(getattr(self.samples, "crops_while_decoding", False))
 
+    @property
+    def lengths(self) -> Array | None:
+        """How long each chosen sample is, where they are sequences."""
+        lengths: Array | None = getattr(self.samples, "lengths", None)
+        return None if lengths is None else lengths[self.indices]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -149,6 +155,16 @@ class Described:
     def crops_while_decoding(self) -> bool:
         """Whether the samples underneath choose their crop while they decode."""
         return bool(getattr(self.samples, "crops_while_decoding", False))
+
+    @property
+    def lengths(self) -> Array | None:
+        """How long each sample is, where they are sequences."""
+        return getattr(self.samples, "lengths", None)
+
+    @property
+    def continues(self) -> bool:
+        """Whether each sample goes on where the one before ends."""
+        return bool(getattr(self.samples, "continues", False))
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -28,9 +28,12 @@ class Caption(NamedTuple):
 
 
 def _picture(cell: str) -> str | None:
-    """The picture that a first cell names, without the number of its caption (`a.jpg#3`)."""
-    name = cell.strip().partition("#")[0].strip()
-    return name if has_picture_name(name) else None
+    """The picture that a first cell names, without the number of its caption (`a.jpg#3`).
+
+    Such a number is enough: Flickr8k itself has captions of a picture `….jpg.1`.
+    """
+    name, _, number = cell.strip().partition("#")
+    return name.strip() if has_picture_name(name.strip()) or number.isdecimal() else None
 
 
 def _cut(line: str) -> tuple[str, str]:
