@@ -97,8 +97,8 @@ class Captioner(nn.Module):
         """Look at pictures `[N, C, H, W]`: the state before the first token is written."""
         maps = self.features(pictures)[-1]
         memory = maps.flatten(2).transpose(1, 2).contiguous()  # [N, places, M]
-        mean = memory.mean(1)
-        return self.writer.begin(mean.expand(self.writer.recurrent.num_layers, -1, -1), memory)
+        mean = memory.mean(1).expand(self.writer.recurrent.num_layers, -1, -1)
+        return self.writer.begin([mean] * self.writer.recurrent.parts, memory)
 
     def forward(self, pictures: Tensor, target: Tensor | None = None) -> Tensor:
         """Logits `[N, T, num_target_tokens]` of what follows each token of the target."""

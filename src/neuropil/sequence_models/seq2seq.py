@@ -88,9 +88,11 @@ class Seq2Seq(nn.Module):
         source = checked_ids(source, 2, "[N, S]")
         lengths = lengths_of(source)
         outputs, state = self.recurrent(self.before(self.embedding(source)), lengths=lengths)  # [N, S, read]
-        h = state if isinstance(state, Tensor) else state[0]  # [layers directions, N, width]
-        both = h.unflatten(0, (self.recurrent.num_layers, -1))
-        summaries = torch.cat(both.unbind(1), 2)  # [layers, N, read]
+        directions = 2 if self.recurrent.bidirectional else 1
+        summaries = [  # [layers, N, read]: directions of a layer side by side
+            torch.cat([part[direction::directions] for direction in range(directions)], 2)
+            for part in ((state,) if isinstance(state, Tensor) else state)
+        ]
         places = torch.arange(source.shape[1], device=source.device)
         there = None if lengths is None else places < lengths[:, None]
         return self.writer.begin(summaries, self.behind(outputs), there)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -67,7 +68,8 @@ class Writer(nn.Module):
 
     Differs:
         Bahdanau et al.'s appendix lets the maxout read the state before the step; here it is the state behind it, as
-        their equation 4 says. Every layer's first state is a linear map and tanh of its like in the encoder.
+        their equation 4 says. Every layer's first state is a linear map of its like in the encoder, and
+        tanh of that; the LSTM's cell without tanh.
     """
 
     def __init__(
@@ -105,16 +107,16 @@ class Writer(nn.Module):
         self.width = width
         self.head = linear_head(width, num_tokens, "glorot_normal")
 
-    def begin(self, summaries: Tensor, memory: Tensor, there: Tensor | None = None) -> WritingState:
+    def begin(self, summaries: Sequence[Tensor], memory: Tensor, there: Tensor | None = None) -> WritingState:
         """The state before the first token.
 
         Args:
-            summaries: what each layer's first state is made of, `[layers, N, summary_width]`.
+            summaries: what each layer's first state is made of, `[layers, N, summary_width]`, one a part of it.
             memory: `[N, S, M]`.
             there: which of it is no padding, bool `[N, S]`; all of it where left out.
         """
         layers = self.recurrent.num_layers
-        firsts = [start(summaries[number % layers]) for number, start in enumerate(self.starts)]
+        firsts = [start(summaries[number // layers][number % layers]) for number, start in enumerate(self.starts)]
         h = torch.stack(firsts[:layers]).tanh()  # [layers, N, width]
         state: LayerState = h if self.recurrent.parts == 1 else (h, torch.stack(firsts[layers:]))
         if self.attention is None:
