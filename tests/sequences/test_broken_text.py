@@ -52,6 +52,8 @@ BROKEN: dict[str, Made] = {
         {},
         r"a\.conllu, line 2: it has 4 columns, but 10",
     ),
+    "comments only, of no kind": ("tagged_text", {"a.txt": "# a dog\n"}, {}, r"a\.txt holds comments only"),
+    "comments only": ("tagged_text", {"a.conllu": "# text = a dog\n"}, {}, r"a\.conllu holds no sentence"),
     "no tag in CoNLL-U": (
         "tagged_text",
         {"a.conllu": "1\ta\ta\t_\tDT\t_\t2\tdet\t_\t_\n"},

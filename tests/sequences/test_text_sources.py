@@ -187,8 +187,18 @@ def test_real_sets(
         ("a.csv", "day,x\n2024-01-01,1\n2024-01-02,2\n", "series"),
         ("a.tsv", "the cat sleeps\tdie Katze schläft\na dog is here\tein Hund ist hier\n", "parallel"),
         ("a.csv", "size,kind\n1.5,a\n2.5,b\n", "csv"),
+        ("a.txt", "a\0b\n", "text"),
+        ("a.txt", PLAIN.replace("\n", "\r"), "tagged_text"),
     ],
 )
 def test_guesses(name: str, text: str, kind: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    assert guess_source(tmp_path / name) == kind
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        assert guess_source(tmp_path / name) == kind or (encoding == "utf-16" and kind == "csv")
+
+
+def test_words_are_cut_into_parts_between_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one two three\nfour five\n" * 30, encoding="utf-8")
+    splits = opened(tmp_path / "a.txt", level="word", window=4)
+    assert [words_of(part, 0)[0] in ("one", "four") for part in (splits.train, splits.valid, splits.test)] == [True] * 3
+    assert [part.targets[-1] for part in (splits.train, splits.valid, splits.test)] == [3, 3, 3]

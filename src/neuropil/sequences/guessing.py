@@ -13,13 +13,16 @@ from neuropil.sequences.labelled_files import has_class_folders, looks_labelled
 from neuropil.sequences.language import is_text_name
 from neuropil.sequences.parallel import language_files
 from neuropil.sequences.series import is_time
-from neuropil.sequences.text_files import TextFile, content_of, part_of, plain_name, text_store, usable_names
+from neuropil.sequences.text_files import TextFile, content_of, lines_of, part_of, plain_name, text_store, usable_names
 
 __all__ = ["guess_text"]
 
 HEAD_BYTES = 1 << 18
 
 TAGGED_ENDS = (".conllu", ".conll")
+
+TEXT_ENDS = (".txt", ".tsv")
+"""Files that are text also where a byte of them is broken: whoever opens them names it."""
 
 TABLE_ENDS = (".csv", ".tsv", ".data")
 
@@ -79,20 +82,29 @@ def _has_gaps(file: TextFile) -> bool:
 
 
 def _head(store: Archive, name: str) -> TextFile | None:
-    """The first lines of a file, whatever its encoding; nothing where it is empty or no text."""
+    """The first lines of a file, whatever its encoding; nothing where it is empty or no text.
+
+    Raises:
+        InputError: it is gzipped, and damaged.
+    """
     try:
         content = content_of(store, name)
     except InputError:
+        if name.lower().endswith(".gz"):
+            raise
         return None
     cut = content[:HEAD_BYTES]
-    if b"\0" in cut or not cut.strip():
+    encoding = "utf-16" if cut.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    text = cut.decode(encoding, "replace")
+    binary = "\0" in text and not plain_name(name).lower().endswith(TEXT_ENDS)
+    if binary or not text.strip():
         return None
-    lines = cut.decode("utf-8-sig", "replace").split("\n")
+    lines = lines_of(text)
     if len(content) > HEAD_BYTES and len(lines) > 1:
         lines.pop()
     while lines and not lines[-1].strip():
         lines.pop()
-    return TextFile(name, name, [line.removesuffix("\r") for line in lines])
+    return TextFile(name, name, lines)
 
 
 def _kind_of_file(file: TextFile) -> str | None:

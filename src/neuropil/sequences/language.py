@@ -126,7 +126,7 @@ def open_text(
     notes: list[str] = []
     store, names = by_part(root, leave_out, is_text_name, notes)
     texts = {part: _joined(store, of_part, encoding, lower) for part, of_part in names.items()}
-    parts = _parts(texts, valid_fraction, test_fraction)
+    parts = _parts(texts, valid_fraction, test_fraction, at_lines=level == "word")
     least = least_count if least_count is not None else (1 if level == "character" else 2)
     vocabulary = Vocabulary.build(_counts(parts["train"], level), least_count=least, most=most)
     numbers = {part: language_numbers(text, level, vocabulary) for part, text in parts.items() if text}
@@ -161,8 +161,10 @@ def _joined(store: Archive, names: Sequence[str], encoding: str, lower: bool) ->
     return text.lower() if lower else text
 
 
-def _parts(texts: dict[str | None, str], valid_fraction: float, test_fraction: float) -> dict[str, str]:
-    """The three texts; what has no file of its own is cut off the training text's end.
+def _parts(
+    texts: dict[str | None, str], valid_fraction: float, test_fraction: float, *, at_lines: bool
+) -> dict[str, str]:
+    """The three texts; what has no file of its own is cut off the training text's end, of words at a line's end.
 
     Raises:
         InputError: nothing to train on.
@@ -173,6 +175,8 @@ def _parts(texts: dict[str | None, str], valid_fraction: float, test_fraction: f
         0.0 if "valid" in texts else valid_fraction,
         0.0 if "test" in texts or None not in texts else test_fraction,
     )
+    if at_lines and valid_at < len(whole):
+        valid_at, test_at = (whole.find("\n", place - 1) + 1 or len(whole) for place in (valid_at, test_at))
     return {
         "train": whole[:valid_at],
         "valid": whole[valid_at:test_at] or texts.get("valid", ""),

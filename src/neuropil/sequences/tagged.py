@@ -253,13 +253,16 @@ def _layout(file: TextFile, column: str | int | None) -> tuple[Split, int, int, 
     Raises:
         InputError: no such column, or one column only.
     """
-    number, first = next((n, one) for n, one in enumerate(file.lines, 1) if one.strip() and not _is_comment(one))
+    full = ((n, one) for n, one in enumerate(file.lines, 1) if one.strip() and not _is_comment(one))
+    number, first = next(full, (1, ""))
     if plain_name(file.name).lower().endswith(".conllu") or _is_conllu(first):
         name = "upos" if column is None else str(column).lower()
         if name not in COLUMNS:
             raise InputError(f"CoNLL-U has no column {column!r}; {nearest(name, COLUMNS)}")
         return _conllu_cells, 1, COLUMNS.index(name), len(COLUMNS)
     cells = _plain_cells(first) or []
+    if not first:
+        raise InputError(f"{file.where} holds comments only; give words with their tags")
     if len(cells) < 2:
         raise InputError(
             f"{file.place(number)}: it has one column only; give a word, a tab or space, and its tag in each line"
