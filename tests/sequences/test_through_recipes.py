@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from neuropil.recipes.assembly import Assembly, assemble, build_network, evaluat
 from neuropil.recipes.looking import look_at_data
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.signature import DataSignature
+from neuropil.recipes.train import resume_run
 from neuropil.sources.reading import open_labelled, read_inputs
 
 TAGGED = "".join(f"the DET\ncat{n % 5} NOUN\nsleeps VERB\n\na DET\ndog NOUN\n\n" for n in range(20))
@@ -153,7 +155,7 @@ def test_the_last_rows_of_a_series_are_what_is_foretold_from(assembled: dict[str
         read_inputs([str(path)], info)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "captions"])
+@pytest.mark.parametrize("kind", FILES)
 def test_other_data_to_evaluate_on(kind: str, assembled: dict[str, Assembly], tmp_path: Path) -> None:
     parts, info = assembled[kind], assembled[kind].signature.info("other")
     samples = open_labelled(str(written(kind, tmp_path)), info)
@@ -200,6 +202,25 @@ def test_a_run_from_end_to_end(tmp_path: Path) -> None:
     answer = run.predict("the dog sleeps")[0].answer
     assert answer["text"].startswith("the/") and len(answer["tags"]) == 3
     assert run.evaluate().compute()["accuracy"] > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["next", "tags", "tokens"])
+def test_a_run_resumed_in_the_middle_of_an_epoch_is_the_whole_one(kind: str, tmp_path: Path) -> None:
+    """Carried states, buckets and lanes go on to the last bit."""
+    values = {"epochs": 2, "speed.mode": "plain", "training.save_every_steps": 3, "training.keep_checkpoints": 1000}
+    run = neuropil.train(recipe_of(kind, tmp_path).with_values(values), runs=tmp_path / "runs", progress=False)
+    whole = run.folder.path
+    part = whole.with_name("part")
+    shutil.copytree(whole, part, symlinks=True)
+    saved = sorted(one for one in (part / "checkpoints").iterdir() if one.name.startswith("step-"))
+    for one in (part / "checkpoints").iterdir():
+        if one != saved[1]:
+            one.unlink() if one.is_symlink() or one.is_file() else shutil.rmtree(one)
+    resume_run(part, progress=False)
+    weights = [(folder / "checkpoints" / "last" / "model.safetensors").read_bytes() for folder in (whole, part)]
+    assert weights[0] == weights[1]
+    assert (whole / "metrics.jsonl").read_bytes() == (part / "metrics.jsonl").read_bytes()
 
 
 def test_no_vocabulary_in_the_record_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from neuropil.sequences.text_files import part_of, text_store, usable_names
 from neuropil.sequences.tokens import Level, tokens_of
 from neuropil.sequences.vocabulary import PAD, Vocabulary
 
-__all__ = ["CaptionSamples", "open_captions"]
+__all__ = ["CaptionSamples", "labelled_captions", "open_captions"]
 
 Array = np.ndarray[Any, Any]
 
@@ -131,7 +132,11 @@ def open_captions(
     store = text_store(root)
     names = usable_names(store, leave_out)
     captions = read_captions(store, names, encoding)
-    found = _usable(store if pictures is None else text_store(pictures), captions, size, strict, convert=convert)
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise InputError(f"size is {size}; give one side or [height, width], each from 1 up")
+    rule = PictureRule(0, (height, width), "resize", convert=convert)
+    found = _usable(store if pictures is None else text_store(pictures), captions, rule, strict=strict)
     notes: list[str] = []
     parts, sentence = settle_parts(
         _divided(found.captions, split_lists(store, names, encoding), notes), unit="pictures",
@@ -152,20 +157,16 @@ class _Found(NamedTuple):
     skipped: list[Skipped]
 
 
-def _usable(
-    store: Archive, captions: Sequence[Caption], size: int | tuple[int, int], strict: bool, *, convert: bool
-) -> _Found:
-    """The pictures that are named and can be read, brought to one size.
+def _usable(store: Archive, captions: Sequence[Caption], rule: PictureRule, *, strict: bool) -> _Found:
+    """The pictures that are named and can be read, brought to one size; grey where all are, if the rule leaves it open.
 
     Raises:
         InputError: there is none, or with `strict` one is missing.
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    if min(height, width) < 1:
-        raise InputError(f"size is {size}; give one side or [height, width], each from 1 up")
-    found, heads, skipped = _found_pictures(store, captions, convert=convert)
-    grey = bool(heads) and all(head.grey for head in heads.values())
-    rule = PictureRule(1 if grey else 3, (height, width), "resize", convert=convert)
+    found, heads, skipped = _found_pictures(store, captions, convert=rule.convert)
+    if not rule.channels:
+        grey = bool(heads) and all(head.grey for head in heads.values())
+        rule = replace(rule, channels=1 if grey else 3)
     every = [Picture(name, "") for name in sorted(heads)]
     views, _ = check_pictures(store, {"train": every}, heads, rule, skipped)
     if strict and skipped:
@@ -215,6 +216,30 @@ def _described(
     )
     numbers = {one: written(tokens, vocabulary) for one, tokens in rows.items()}
     return splits_of(parts, lambda names: _samples(found, names, numbers, info))
+
+
+def labelled_captions(path: str, info: DataInfo) -> CaptionSamples:
+    """Other pictures with captions, to evaluate on: the test part, else the validation part, else everything.
+
+    Args:
+        path: a folder or zip file of both.
+        info: what is known of the training data.
+
+    Raises:
+        InputError: no captions, or no picture for any of them.
+    """
+    saved, store = info.encoding, text_store(path)
+    names, encoding = usable_names(store), str(saved["encoding"])
+    found = _usable(store, read_captions(store, names, encoding), PictureRule.from_encoding(saved), strict=False)
+    parts = _divided(found.captions, split_lists(store, names, encoding), [])
+    chosen = next(parts[part] for part in ("test", "valid", None, "train") if parts.get(part))
+    vocabulary = Vocabulary.from_saved(saved.get("target_vocabulary"), "target_vocabulary")
+    numbers = {
+        one: written(tokens_of(one.text, saved["level"], lower=bool(saved["lower"])), vocabulary)
+        for name in chosen
+        for one in found.captions[name]
+    }
+    return _samples(found, chosen, numbers, replace(info, skipped=tuple(found.skipped)))
 
 
 def _found_pictures(

@@ -112,6 +112,9 @@ def _described(
         least_count=least if least is not None else (2 if level == "word" else 1),
         most=most,
     )
+    ordered = Counter(one.label for texts in parts.values() for one in texts).most_common()
+    (large, many), (small, few) = ordered[0], ordered[-1]
+    notes.append(f"{len(ordered)} classes, from {many:,} texts ({large!r}) to {few:,} ({small!r})")
     notes.append(f"vocabulary: {len(vocabulary):,} {level}s")
     if cut := sum(len(tokens) > most_tokens for tokens in rows.values()):
         notes.append(f"{cut:,} texts were cut after {most_tokens} {level}s; data.max_length= keeps more")

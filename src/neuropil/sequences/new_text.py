@@ -13,6 +13,7 @@ from neuropil.data.archive import open_file
 from neuropil.data.in_memory import Subset
 from neuropil.data.records import DataInfo, Samples, Skipped
 from neuropil.errors import InputError
+from neuropil.sequences.captions import labelled_captions
 from neuropil.sequences.division import divide
 from neuropil.sequences.labelled import gather_texts, labelled_samples, text_inputs
 from neuropil.sequences.language import WindowSamples, is_text_name, language_numbers
@@ -75,7 +76,7 @@ def read_new_texts(given: Sequence[str], info: DataInfo) -> NewTexts:
 
 
 def _tokens(text: str, info: DataInfo) -> list[str]:
-    """Words of a tagger are cut at spaces if the text has them between its signs already, else found."""
+    """Words and signs, or characters, as the training texts were cut; a tagger's words keep their capital letters."""
     saved = info.encoding
     if saved.get("reads") == "tagged":
         return tokens_of(composed(text), "word")
@@ -181,7 +182,7 @@ def labelled_sequences(path: str, info: DataInfo) -> Samples:
         return WindowSamples(numbers, int(saved["window"]), info)
     if reads == "series":
         return _series_samples(path, info)
-    raise InputError(f"{path!r}: a run on captions is evaluated on its own data only; leave the path out")
+    return labelled_captions(path, info)
 
 
 def _names_of(ends: Sequence[str]) -> tuple[str | int, str | int]:
