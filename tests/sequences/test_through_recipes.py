@@ -204,6 +204,11 @@ def test_a_run_from_end_to_end(tmp_path: Path) -> None:
     assert run.evaluate().compute()["accuracy"] > 0.5
 
 
+def test_a_sheet_of_captions(tmp_path: Path) -> None:
+    found = look_at_data(str(written("captions", tmp_path)), ["size=32"], tmp_path / "sheet.png")
+    assert Path(found["sheet"]).stat().st_size > 1000
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["next", "tags", "tokens"])
 def test_a_run_resumed_in_the_middle_of_an_epoch_is_the_whole_one(kind: str, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def show(source: str, /, *words: str, sheet: Path | None = None, as_json: AsJson
         say_table(f"{source}: {found['kind']} {found['input_shape']}", ("class", *parts), rows)
     else:
         rows = [("samples", *(parts[part]["samples"] for part in parts))]
-        say_table(f"{source}: {found['kind']} {found['input_shape']}, values {found['targets']}", ("", *parts), rows)
+        values = f", values {found['targets']}" if found["targets"] else ""
+        say_table(f"{source}: {found['kind']} {found['input_shape']}{values}", ("", *parts), rows)
     for one in found["skipped"][:20]:
         say(f"skipped {one['where']}: {one['reason']}")
     if found["skipped"]:

@@ -29,7 +29,7 @@ def predict(
     run
         The run folder.
     files
-        Pictures, folders of pictures, or CSV tables, as the run was trained on; `-` reads standard input.
+        Pictures, folders of them, CSV tables, files of a text a line, or texts in quotes; `-` reads standard input.
     weights
         The best checkpoint on the validation part, or the last one.
     out
@@ -52,7 +52,7 @@ def predict(
         found = [{"name": one.name, **{k: v for k, v in one.answer.items() if k != "mask"}} for one in predictions]
         say_json({"predictions": found, "skipped": [{"name": s.where, "reason": s.reason} for s in skipped]})
         return
-    columns = [key for key in predictions[0].answer if key not in ("top", "boxes", "shares", "mask")]
+    columns = [key for key, one in predictions[0].answer.items() if isinstance(one, str | int | float)]
     shown = [[one.answer[key] for key in columns] for one in predictions]
     rows = [[f"{one:.4g}" if isinstance(one, float) else str(one) for one in row] for row in shown]
     named = [[one.name, *row] for one, row in zip(predictions, rows, strict=True)]

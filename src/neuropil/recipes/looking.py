@@ -23,6 +23,12 @@ __all__ = ["look_at_data", "look_at_machine"]
 
 SHEET_PICTURES = 48
 
+SPECIAL_TOKENS = 3
+"""The last number of a vocabulary that stands for no text."""
+
+CAPTION_SIGNS = 60
+"""Signs of a sentence about a picture that are shown."""
+
 
 def look_at_data(source: str, words: Sequence[str] = (), sheet: Path | None = None) -> dict[str, Any]:
     """Counts, classes, shapes and notes of a source, as plain values.
@@ -90,6 +96,10 @@ def _drawn(samples: Samples, chosen: np.ndarray[Any, Any]) -> tuple[np.ndarray[A
         masks = targets[:, 0] if targets.ndim == 4 else targets
         drawn = [with_mask(image, mask) for image, mask in zip(images, masks, strict=True)]
         return np.stack(drawn), [Path(samples.name(int(index))).stem for index in chosen]
+    if info.target == "tokens":
+        entries, written = info.encoding["target_vocabulary"], [row[row > SPECIAL_TOKENS] for row in targets]
+        sign = " " if info.encoding["level"] == "word" else ""
+        return images, [sign.join(entries[number] for number in row)[:CAPTION_SIGNS] for row in written]
     return images, [info.classes[int(number)] for number in targets]
 
 

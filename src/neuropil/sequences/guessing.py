@@ -26,6 +26,9 @@ TEXT_ENDS = (".txt", ".tsv")
 
 TABLE_ENDS = (".csv", ".tsv", ".data")
 
+PLAIN_ENDS = ("", ".txt", ".text", ".md", ".tokens", ".raw", ".train", ".dev", ".valid", ".val", ".test")
+"""Ends of files that are plain text if they are nothing else."""
+
 MAX_TAGS = 200
 
 
@@ -73,7 +76,8 @@ def _kind_of_texts(store: Archive, texts: Sequence[str]) -> str | None:
         heads = [_head(store, name) for name in alike[:40]]
         if not any(one is None or _has_gaps(one) for one in heads):
             return "labelled_text"
-    return kind
+    plain = PurePosixPath(plain_name(first)).suffix.lower() in PLAIN_ENDS
+    return kind if kind != "text" or plain else None
 
 
 def _has_gaps(file: TextFile) -> bool:
