@@ -110,10 +110,12 @@ class SequenceSamples:
 
     @property
     def lengths(self) -> Array:
-        """How long each sample is, `[n, 1]`, or `[n, 2]` where the target's length is its own: for batches."""
+        """How long each sample is, for batches: `[n, 1]`, or `[n, 2]` with the target first, whose padding costs more
+        (each of its places asks for a score of every word).
+        """
         columns = [self._inputs.lengths]
         if isinstance(self._targets, Ragged):
-            columns.append(self._targets.lengths)
+            columns.insert(0, self._targets.lengths)
         return np.stack(columns, axis=1)
 
     def __len__(self) -> int:
