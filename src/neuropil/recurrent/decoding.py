@@ -205,6 +205,16 @@ def beam(
     Differs:
         Wu et al. also prune candidates by their distance to the best one and reward coverage; here nothing is pruned
         but by the width. Candidates are the 2 B likeliest, so that B unfinished ones are left, as in tensor2tensor.
+
+    Example:
+        >>> class Memoryless:
+        ...     def select(self, indices: Tensor) -> Memoryless:
+        ...         return self
+        >>> chances = torch.tensor([[0, 0.6, 0.4, 0], [0, 0.2, 0.2, 0.6], [0, 0, 0, 1.0], [0, 0, 0, 0]])
+        >>> asked, start = lambda ids, state: (chances[ids].log(), state), torch.tensor([0])
+        >>> found = beam(asked, Memoryless(), start, width=2, most=3, alpha=0.0, never=())  # 0.4 1.0 beats 0.6 0.6
+        >>> found.ids.tolist(), round(found.scores.exp().item(), 4)
+        ([[[2, 3]]], 0.4)
     """
     _check_counts(start, most)
     if width < 1 or not 1 <= best <= width:

@@ -17,6 +17,7 @@ from neuropil.data.records import DataInfo, Splits
 from neuropil.errors import InputError
 from neuropil.registry import nearest
 from neuropil.sequences.division import in_order
+from neuropil.sequences.naive import forecast_error, season_of
 from neuropil.sequences.text_files import TextFile, read_text, text_store, usable_names
 
 __all__ = ["Series", "is_time", "open_series", "read_series", "series_windows"]
@@ -145,11 +146,24 @@ def _parts(series: Series, info: DataInfo, valid_at: int, test_at: int) -> Split
             f"{len(series.values):,} rows from {series.times[0]} to {series.times[-1]}; columns: "
             f"{', '.join(series.names)}",
             f"windows of {window} rows, {horizon} to foretell: {shares}, in the order of time",
+            *_without_learning(series, info, valid_at, begins[chosen["test"]]),
         ),
     )
     whole = series_windows(series, info)
     made = {part: Subset(whole, indices) if len(indices) else None for part, indices in chosen.items()}
     return Splits(made["train"], made["valid"], made["test"])  # type: ignore[arg-type]
+
+
+def _without_learning(series: Series, info: DataInfo, valid_at: int, begins: Array) -> list[str]:
+    """How far off the test part is what one foretells without a network."""
+    if not len(begins):
+        return []
+    values = series.values[:, [series.names.index(name) for name in info.encoding["target"]]]
+    horizon, season = int(info.encoding["horizon"]), season_of(values[:valid_at])
+    said = f"without learning, test part: the last value is off by {forecast_error(values, begins, horizon):.4g} (rmse)"
+    if season > 1:
+        said += f", that of a season of {season} rows ago by {forecast_error(values, begins, horizon, season):.4g}"
+    return [said]
 
 
 VERBS = {"train": "train", "valid": "validate", "test": "test"}
