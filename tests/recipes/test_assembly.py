@@ -28,6 +28,13 @@ PLACES = {
     "photos-transfer": "hymenoptera/hymenoptera224.zip",
     "cifar10-plain": "cifar10",
     "cifar10-resnet20": "cifar10",
+    "tagging-english": "ud-english-ewt",
+    "tagging-korean": "ud-korean-gsd",
+    "sentiment-reviews": "sst2",
+    "sentiment-korean": "nsmc",
+    "sentiment-names": "names",
+    "translation-multi30k": "multi30k",
+    "forecast-sunspots": "timeseries/monthly-sunspots.csv",
 }
 """The real data that the built-in recipes are for; the others bring theirs along."""
 
@@ -57,7 +64,7 @@ def ready(name: str, shared_data: Path) -> assembly.Assembly:
     return assemble(find_recipe(name).with_values({"data.root": str(root), **given}))
 
 
-LARGE = ("bccd-yolo", "membrane-unet")
+LARGE = ("bccd-yolo", "membrane-unet", "tagging-english", "sentiment-names", "translation-multi30k")
 EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in list_recipes()]
 
 

@@ -90,6 +90,31 @@ def test_cifar10(name: str, least: float, valid_fraction: float, shared_data: Pa
 
 
 @pytest.mark.proof
+@pytest.mark.parametrize(
+    ("name", "root", "least"),
+    [
+        ("tagging-english", "ud-english-ewt", 0.92),
+        ("tagging-korean", "ud-korean-gsd", 0.85),
+        ("sentiment-reviews", "sst2", 0.8),
+        ("sentiment-korean", "nsmc", 0.78),
+        ("sentiment-names", "names", 0.8),
+    ],
+)
+def test_texts(name: str, root: str, least: float, shared_data: Path, tmp_path: Path) -> None:
+    check(name, "accuracy", least, tmp_path, within=0.015, root=str(shared_data / root))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("file", ["monthly-sunspots.csv", "daily-min-temperatures.csv"])
+def test_a_forecast_is_better_than_none(file: str, shared_data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe("forecast-sunspots").with_values({"root": str(shared_data / "timeseries" / file)})
+    running = start(recipe, runs=tmp_path)
+    found = carry_out(running, lambda report: None, pictures=False).results["test"]["rmse"]
+    (said,) = [note for note in running.assembly.splits.info.notes if "without learning" in note]
+    assert found < min(float(one) for one in re.findall(r"by ([\d.]+)", said)), said
+
+
+@pytest.mark.proof
 def test_blood_cells(shared_data: Path, tmp_path: Path) -> None:
     root = str(shared_data / "bccd" / "BCCD.zip")
     check("bccd-yolo", "map50", 0.7, tmp_path, within=0.03, lowest=0.7, root=root)
