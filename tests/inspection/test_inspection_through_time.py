@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.inspection.through_time import Regime, fading, forecast_regime, gradient_terms, sensitivity
-from neuropil.recurrent.jordan import JordanRNN
 from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN
+from neuropil.recurrent.jordan import JordanRNN
 
 LAYERS = {
     "rnn": lambda: VanillaRNN(2, 4, num_layers=2),
