@@ -88,6 +88,7 @@ def test_peepholes_have_the_gradients_of_their_steps(kind: Any, bidirectional: b
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

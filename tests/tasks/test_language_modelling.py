@@ -109,6 +109,7 @@ def test_padding_counts_for_nothing() -> None:
     assert loss.item() == pytest.approx(plain["loss"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_text_is_learned_by_heart_and_written_down(cell: str) -> None:
     text = [4, 4, 5, 4, 6, 7, 7, 5, 6, 3] * 6

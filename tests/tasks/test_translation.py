@@ -75,6 +75,7 @@ def test_a_sentence_is_scored_the_same_alone_and_in_a_padded_batch(width: int) -
     assert together.details()["answers"] == alone.details()["answers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"attention": "additive", "cell": "gru"}])
 def test_a_small_set_is_learned_by_heart(options: dict[str, Any]) -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
