@@ -196,7 +196,19 @@ def test_what_stays_does_not_overlap_and_what_goes_does(count: int, seed: int, t
         assert (overlap[gone, better] > threshold - 1e-6).any()
 
 
+@pytest.mark.parametrize("density", [0.02, 0.9])
+def test_half_as_many_digits_are_read(density: float) -> None:
+    draw = torch.Generator().manual_seed(3)
+    boxes = torch.rand(3, 30, 4, generator=draw).bfloat16()
+    boxes[..., 2:] += boxes[..., :2]
+    scores = torch.rand(3, 30, 2, generator=draw).bfloat16()
+    found = nms_per_class(boxes, scores, threshold=0.4, least_score=1 - density)
+    single = nms_per_class(boxes, scores.float(), threshold=0.4, least_score=1 - density)
+    assert all(torch.equal(one, other) for one, other in zip(found, single, strict=True))
+
+
 def test_no_box_is_no_trouble() -> None:
+    assert len(find_boxes(torch.zeros(0, 7, 7, 30), 20).place) == 0
     assert nms(torch.zeros(0, 4), torch.zeros(0)).tolist() == []
     assert [len(one) for one in nms_per_class(torch.zeros(2, 0, 4), torch.zeros(2, 0, 3))] == [0, 0, 0]
     assert [len(one) for one in nms_per_class(torch.zeros(2, 5, 4), torch.zeros(2, 5, 3))] == [0, 0, 0]

@@ -85,7 +85,7 @@ def split_cells(outputs: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
             f"{num_classes} classes and B boxes need 5 B + {num_classes} numbers a cell, but the network gives "
             f"{outputs.shape[3]}; build it with num_classes={num_classes}"
         )
-    boxes = outputs[..., :for_boxes].reshape(*outputs.shape[:3], -1, 5)
+    boxes = outputs[..., :for_boxes].reshape(*outputs.shape[:3], for_boxes // 5, 5)
     return boxes, outputs[..., for_boxes:]
 
 
@@ -146,6 +146,8 @@ def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, lea
     """
     check_threshold(threshold)
     boxes, classes = split_cells(outputs.detach(), num_classes)
+    if not outputs.numel():
+        return _of_all(outputs, num_classes, threshold, least_score)
     confidence = boxes[..., 4].flatten()  # [N G G B]
     low, high = torch.stack(classes.aminmax()).tolist()
     places = (torch.maximum(confidence * low, confidence * high) > least_score).nonzero()[:, 0]

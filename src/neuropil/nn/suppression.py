@@ -231,7 +231,7 @@ def _of_many(boxes: Tensor, scores: Tensor, threshold: float, least_score: float
     matrices = _overlap_more(sides.at((..., None)), sides.at((..., None, slice(None))), threshold).flatten(0, 1)
     packed = np.packbits(matrices.numpy(), axis=1, bitorder="little")
     overlap = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64).T.copy()  # [words, P N]
-    rows = scores.transpose(1, 2).reshape(groups, count).numpy()
+    rows = scores.transpose(1, 2).reshape(groups, count).to(torch.promote_types(scores.dtype, torch.float32)).numpy()
     ranked = _ranked(np.where(rows > least_score, rows, -np.inf)).T.copy()  # [N, P K]
     candidates = (rows > least_score).sum(1)
     everyone, begin = np.arange(groups), np.arange(groups) // classes * count

@@ -228,8 +228,10 @@ def make_recurrent(
     bidirectional: bool = False,
     dropout: float = 0.0,
     variational: bool = False,
+    forget_bias: float | None = None,
 ) -> Recurrent:
-    """A recurrent layer by the name of its cell: `rnn`, `lstm`, `lstm_peephole` or `gru`.
+    """A recurrent layer by the name of its cell: `rnn`, `lstm`, `lstm_peephole` or `gru`; only an LSTM has a
+    `forget_bias`, the others leave it be.
 
     Raises:
         InputError: there is no such cell; see also `Recurrent`.
@@ -241,4 +243,6 @@ def make_recurrent(
     if cell not in CELLS:
         raise InputError(f"there is no cell {cell!r}; {nearest(cell, CELLS)}")
     options: dict[str, Any] = {"bidirectional": bidirectional, "dropout": dropout, "variational": variational}
+    if cell.startswith("lstm"):
+        options["forget_bias"] = forget_bias
     return CELLS[cell](in_features, width, num_layers=num_layers, **options)

@@ -7,6 +7,7 @@ directions.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-class Recurrent(nn.RNNBase):
+class Recurrent(nn.RNNBase, ABC):
     """What the three layers share: shapes, lengths, directions, dropout. Not built itself.
 
     Shape:
@@ -204,9 +205,9 @@ class Recurrent(nn.RNNBase):
         seen = list(over_time(self._step(name), shares, state))
         return seen[0], tuple(at_end(one, last) for one in seen)
 
+    @abstractmethod
     def _step(self, name: str) -> Callable[..., tuple[Tensor, ...]]:
         """The step of one layer, `(share, *state) -> state`."""
-        raise NotImplementedError
 
     def _weight(self, kind: str, name: str) -> Tensor:
         weight: Tensor = getattr(self, kind + name)

@@ -151,11 +151,11 @@ def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor) -> tuple[Tensor, Tensor
     """What each gate's sum gets of the cell's gradient (i, f, g) or the output's (o), and the cell of the output's."""
     i, f, g, o = gates.chunk(4, -1)
     slopes = torch.empty_like(gates)
-    for own, gate, other in zip(slopes.chunk(4, -1), (i, f, g, o), (g, cs[:-1], i, squashed), strict=True):
-        if gate is g:
-            torch.addcmul(i, torch.mul(i, g, out=own), g, value=-1, out=own)
-        else:
-            torch.addcmul(gate, gate, gate, value=-1, out=own).mul_(other)
+    of_i, of_f, of_g, of_o = slopes.chunk(4, -1)
+    torch.addcmul(i, i, i, value=-1, out=of_i).mul_(g)  # g i (1 - i)
+    torch.addcmul(f, f, f, value=-1, out=of_f).mul_(cs[:-1])
+    torch.addcmul(i, i * g, g, value=-1, out=of_g)  # i (1 - g^2)
+    torch.addcmul(o, o, o, value=-1, out=of_o).mul_(squashed)
     return slopes, torch.addcmul(o, o * squashed, squashed, value=-1)
 
 
@@ -242,7 +242,6 @@ def _of_inputs(
     )
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def peephole_lstm(
     x: Tensor,
     state: tuple[Tensor, Tensor],

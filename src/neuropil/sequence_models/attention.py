@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal
 
 from torch import Tensor, nn
@@ -17,16 +18,16 @@ __all__ = ["AdditiveAttention", "AttentionName", "DotAttention", "make_attention
 AttentionName = Literal["additive", "dot", "none"]
 
 
-class _Attention(nn.Module):
+class _Attention(nn.Module, ABC):
     """A mean of what is remembered, by weights that a question gives."""
 
+    @abstractmethod
     def keys(self, memory: Tensor) -> Tensor:
         """What of the scores does not depend on the question, `[N, S, A]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """How well each place answers each question, `[N, T, S]`."""
-        raise NotImplementedError
 
     def forward(
         self, query: Tensor, memory: Tensor, keys: Tensor, there: Tensor | None = None

@@ -6,6 +6,7 @@ sequence ends.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -14,8 +15,7 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.dropout import Dropout, SpatialDropout, todays_dropout
-from neuropil.recurrent.cells import LSTM, make_recurrent
-from neuropil.recurrent.layer import Recurrent
+from neuropil.recurrent.cells import make_recurrent
 
 __all__ = [
     "CellName", "Embedding", "checked_ids", "dropout_of_vectors", "lengths_of", "positive", "recurrent",
@@ -120,33 +120,11 @@ class _OneChoice(SpatialDropout):
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
-def recurrent(
-    cell: CellName,
-    in_features: int,
-    width: int,
-    *,
-    num_layers: int = 1,
-    bidirectional: bool = False,
-    dropout: float = 0.0,
-    variational: bool = False,
-) -> Recurrent:
-    """A recurrent layer that begins to remember: forget gates open by a bias of 1.
+recurrent = partial(make_recurrent, forget_bias=1.0)
+"""A recurrent layer that begins to remember: forget gates are open at first.
 
-    Source: Jozefowicz, Zaremba and Sutskever 2015, section 3.2; Gers, Schmidhuber and Cummins 2000.
-
-    Raises:
-        InputError: there is no such cell, or a number is out of its range.
-    """
-    layer = make_recurrent(
-        cell, in_features, width, num_layers=num_layers, bidirectional=bidirectional, dropout=dropout,
-        variational=variational,
-    )  # fmt: skip
-    if isinstance(layer, LSTM):
-        with torch.no_grad():
-            for name, bias in layer.named_parameters():
-                if name.startswith("bias"):  # two of them are added
-                    bias[width : 2 * width] = 1.0 if name.startswith("bias_ih") else 0.0
-    return layer
+Source: Jozefowicz, Zaremba and Sutskever 2015, section 3.2; Gers, Schmidhuber and Cummins 2000.
+"""
 
 
 def positive(**counts: int) -> None:
