@@ -274,5 +274,7 @@ def test_paths_are_guessed_and_that_is_said(tmp_path: Path) -> None:
 
 def test_every_source_of_the_catalogue_has_typed_keyword_options() -> None:
     for name in SOURCES:
-        assert name in ("text", "series") or SOURCES.builder(name).__kwdefaults__["split_seed"] == 0  # cut in order
+        assert (
+            name in ("text", "series", "python_docs") or SOURCES.builder(name).__kwdefaults__["split_seed"] == 0
+        )  # cut in order
         assert "valid_fraction" in SOURCES.builder(name).__annotations__

@@ -19,19 +19,23 @@ DOORS: dict[str, set[str]] = {
     "optim": set(),
     "data": set(),
     "annotations": {"data"},
-    "sequences": {"data"},
-    "sources": {"data", "annotations", "sequences"},  # one door above data, which had too many files
+    "subwords": set(),
+    "sequences": {"data", "subwords"},
+    "corpora": {"data", "sequences"},  # split from sequences, which had too many files
+    "sources": {"data", "annotations", "sequences", "corpora"},  # one door above data, which had too many files
     "batches": {"data"},  # split from data, which had too many files
     "models": {"nn"},
-    "sequence_models": {"nn", "recurrent", "models"},  # split from models; a captioner looks by one of them
+    "attention": {"nn"},
+    "sequence_models": {"nn", "recurrent", "models", "attention"},  # a captioner looks by a network of models
     "tasks": {"nn", "recurrent"},  # recurrent: how sequences are written, and where their history is cut
-    "transfer": {"nn"},
+    "transfer": {"nn", "subwords"},  # a folder of Hugging Face holds the network and its subwords
     "inspection": {"nn"},  # the protocols, and the windows of a pooling
     "training": {"nn", "tasks", "optim"},  # nn: the protocols of a batch, a stream and a task
     "drawing": {"inspection", "formulas"},
     "recipes": {
         "data", "sources", "batches", "models", "tasks", "optim", "transfer", "training", "nn",
         "inspection", "drawing",  # a run ends with its report, from Python too
+        "recurrent",  # a run of a language model writes on
     },
     "cli": {"recipes", "training", "inspection", "drawing", "transfer", "models", ""},  # "": the version
 }  # fmt: skip

@@ -199,3 +199,22 @@ def test_refuses(name: str, options: dict[str, Any], message: str) -> None:
 def test_plateau_refuses_a_state_of_another_kind() -> None:
     with pytest.raises(InputError, match="go on with the schedule that the run began with"):
         Plateau().load_state_dict({})
+
+
+def test_those_of_transformers_against_hugging_face() -> None:
+    """Theirs counts steps from 0 and so begins at a rate of 0; ours is one step ahead while it rises."""
+    peer = pytest.importorskip("transformers")
+    wanted = torch_rates(lambda o: peer.get_inverse_sqrt_schedule(o, num_warmup_steps=20), TOTAL + 1)
+    assert rates("noam", warmup_steps=20) == close(wanted[1:])
+    wanted = torch_rates(lambda o: peer.get_linear_schedule_with_warmup(o, 20, TOTAL), TOTAL + 1)
+    assert rates("linear_warmup", warmup_steps=20) == close([*wanted[1:21], *wanted[20:TOTAL]])
+    assert rates("linear_warmup", warmup_fraction=0.2) == rates("linear", warmup_fraction=0.2)
+
+
+def test_the_transformers_rate_by_its_equation() -> None:
+    found = rates("noam", steps=9000, warmup_steps=4000, width=512)
+    wanted = [512**-0.5 * min(s**-0.5, s * 4000**-1.5) for s in range(1, 9001)]
+    assert found == close(wanted)
+    for options in ({"warmup_steps": 0}, {"width": 0}):
+        with pytest.raises(InputError, match="1 or more"):
+            SCHEDULES.build("noam", **options)

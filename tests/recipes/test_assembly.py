@@ -35,6 +35,10 @@ PLACES = {
     "sentiment-names": "names",
     "translation-multi30k": "multi30k",
     "forecast-sunspots": "timeseries/monthly-sunspots.csv",
+    "bert-finetune-reviews": "sst2",
+    "bert-finetune-pairs": "pairs.tsv",
+    "bert-finetune-tags": "ud-english-ewt",
+    "transformer-translation": "multi30k",
 }
 """The real data that the built-in recipes are for; the others bring theirs along."""
 
@@ -64,7 +68,10 @@ def ready(name: str, shared_data: Path) -> assembly.Assembly:
     return assemble(find_recipe(name).with_values({"data.root": str(root), **given}))
 
 
-LARGE = ("bccd-yolo", "membrane-unet", "tagging-english", "sentiment-names", "translation-multi30k")
+LARGE = (
+    "bccd-yolo", "membrane-unet", "tagging-english", "sentiment-names", "translation-multi30k", "bert-pretrain",
+    "bert-finetune-tags", "gpt-text", "transformer-translation",
+)  # fmt: skip
 EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in list_recipes()]
 
 

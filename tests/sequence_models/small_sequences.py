@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.models import SEQUENCES, create_model
+from neuropil.sequence_models.bert_heads import BertPretraining
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tagger": ("tagger", {}),
@@ -30,8 +31,18 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "captioner_plain": ("captioner", {"attention": "none", "num_layers": 2}),
     "forecaster": ("forecaster", {"num_layers": 2}),
     "forecaster_gru": ("forecaster", {"cell": "gru"}),
+    "transformer": ("transformer", {"share": "none"}),
+    "transformer_tied": ("transformer", {"norm_first": True, "positions": "learned", "context": 20}),
+    "bert": ("bert", {}),
+    "bert_classifier": ("bert_classifier", {}),
+    "bert_tagger": ("bert_tagger", {}),
+    "bert_spans": ("bert_spans", {}),
+    "gpt": ("gpt", {"tie": False}),
+    "gpt_tied": ("gpt", {"size": "gpt1", "context": 20}),
 }
 assert {name for name, _ in VARIANTS.values()} == set(SEQUENCES)
+
+BERT: dict[str, Any] = {"width": 8, "num_heads": 2, "num_layers": 2, "hidden": 16, "context": 20}
 
 SMALL: dict[str, dict[str, Any]] = {
     "tagger": {
@@ -46,6 +57,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "backbone_options": {"width": 4},
     },
     "forecaster": {"in_features": 3, "num_classes": 2, "width": 6},
+    "transformer": {
+        "num_tokens": 12, "num_target_tokens": 10, "width": 8, "num_heads": 2, "num_layers": 2, "hidden": 16,
+    },
+    "bert": {"num_tokens": 12, **BERT},
+    "bert_classifier": {"num_tokens": 12, "num_classes": 3, **BERT},
+    "bert_tagger": {"num_tokens": 12, "num_classes": 4, **BERT},
+    "bert_spans": {"num_tokens": 12, **BERT},
+    "gpt": {"num_tokens": 12, "width": 8, "num_heads": 2, "num_layers": 2},
 }  # fmt: skip
 
 LENGTHS = (5, 2, 7, 1)
@@ -78,7 +97,7 @@ def inputs(variant: str, seed: int = 1) -> tuple[Tensor, ...]:
             return (words[..., None],)
         letters = torch.stack([ids(9, (3, 6, 1, 4, 2, 5, 6), seed + row) for row in range(4)])
         return (torch.cat([words[..., None], letters * (words != 0)[..., None]], 2),)
-    if name == "seq2seq":
+    if name in ("seq2seq", "transformer"):
         return ids(12, LENGTHS, seed), ids(10, (3, 6, 2, 4), seed)
     if name == "captioner":
         return torch.randn(4, 3, 32, 32, generator=draw), ids(10, (3, 6, 2, 4), seed)
@@ -90,5 +109,7 @@ def inputs(variant: str, seed: int = 1) -> tuple[Tensor, ...]:
 def logits_of(network: nn.Module, *read: Tensor) -> Tensor:
     """What a network says, without the state behind it."""
     found = network(*read)
+    if isinstance(network, BertPretraining):  # as if every token had been hidden
+        return network.scores(found[0]) + found[1][:, :1, None] - 2 * found[1][:, 1:, None]
     logits: Tensor = found if isinstance(found, Tensor) else found[0]
     return logits

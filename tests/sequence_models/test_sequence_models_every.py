@@ -17,7 +17,10 @@ from neuropil.recurrent.decoding import beam, greedy
 from sequence_models.small_sequences import LENGTHS, SMALL, VARIANTS, build, inputs, logits_of
 
 READS_IDS = [variant for variant, (name, _) in VARIANTS.items() if name not in ("captioner", "forecaster")]
-WRITES = [variant for variant, (name, _) in VARIANTS.items() if name in ("seq2seq", "captioner", "language_model")]
+WRITES = [
+    variant for variant, (name, _) in VARIANTS.items()
+    if name in ("seq2seq", "captioner", "language_model", "transformer", "gpt")
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -27,7 +30,8 @@ def test_shapes_and_modes(variant: str) -> None:
     found = logits_of(network, *read)
     small = {**SMALL[name], **options}
     outputs = small.get("num_classes") or small.get("num_target_tokens") or small["num_tokens"]
-    steps = () if name in ("text_classifier", "forecaster") else (read[-1].shape[1],)
+    outputs = 2 if name == "bert_spans" else outputs
+    steps = () if name in ("text_classifier", "forecaster", "bert_classifier") else (read[-1].shape[1],)
     assert found.shape == (4, *steps, outputs) and found.isfinite().all()
     assert torch.equal(found, logits_of(network, *read))
     dropping = build(variant, dropout=0.5).train()
@@ -57,7 +61,7 @@ def test_more_padding_changes_nothing(variant: str) -> None:
     network, (first, *rest) = build(variant).eval().double(), inputs(variant)
     wider = torch.cat([first, torch.zeros_like(first[:, :3])], 1)
     found, beside = logits_of(network, wider, *rest), logits_of(network, first, *rest)
-    cut = found[:, : beside.shape[1]] if VARIANTS[variant][0] in ("tagger", "language_model") else found
+    cut = found[:, : beside.shape[1]] if VARIANTS[variant][0] not in ("text_classifier", "bert_classifier") else found
     for row, length in enumerate(LENGTHS):
         kept = slice(None, length) if cut.ndim == 3 and cut.shape[1] == first.shape[1] else slice(None)
         torch.testing.assert_close(cut[row][kept], beside[row][kept], rtol=0, atol=1e-9)
@@ -83,7 +87,7 @@ def test_padding_gets_no_gradient(variant: str) -> None:
         logits = logits[(last if last.ndim == 2 else last[..., 0]) != 0]
     logits.square().sum().backward()
     for key, layer in network.named_modules():
-        if hasattr(layer, "padding_idx") and not getattr(network, "tied", False) and "tied" not in variant:
+        if getattr(layer, "padding_idx", None) is not None and not getattr(network, "tied", "tied" in variant):
             assert not layer.weight[0].any() and not layer.weight.grad[0].any(), key
 
 
@@ -156,7 +160,7 @@ def test_searching_through_a_network_scores_what_it_says(variant: str) -> None:
             assert scores[row].item() == pytest.approx(each[row, :length].sum().item(), abs=1e-4)
 
 
-@pytest.mark.parametrize("variant", [one for one in VARIANTS if VARIANTS[one][0] in ("tagger", "text_classifier")])
+@pytest.mark.parametrize("variant", [one for one in VARIANTS if VARIANTS[one][0].endswith(("tagger", "classifier"))])
 def test_the_classifier_can_be_exchanged(variant: str) -> None:
     network, read = build(variant).eval(), inputs(variant)
     features = network.features(*read)  # type: ignore[operator]
@@ -199,6 +203,13 @@ def test_ids_that_do_not_fit_are_refused(variant: str) -> None:
         ("seq2seq", {"attention": "multiply"}, "cannot be 'multiply'"),
         ("captioner", {"backbone": "perceptron", "backbone_options": {"hidden": ()}}, "perceptron"),
         ("forecaster", {"in_features": 0}, "in_features is 0"),
+        ("transformer", {"num_heads": 3}, "3 heads cannot share a width of 8"),
+        ("transformer", {"share": "all"}, "the source has 12 tokens and the target 10"),
+        ("transformer", {"size": "huge"}, "cannot be 'huge'"),
+        ("bert", {"size": "giant"}, "cannot be 'giant'"),
+        ("bert_tagger", {"dropout": 1.0}, "dropout rate of 1.0"),
+        ("gpt", {"context": 0}, "context is 0; give 1 or more"),
+        ("gpt", {"size": "gpt3"}, "cannot be 'gpt3'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(variant: str, options: dict[str, Any], message: str) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from neuropil.batches.batching import Batches
 from neuropil.batches.bucketing import bucketed, by_length, lanes
+from neuropil.corpora.windows import WindowSamples
 from neuropil.data.records import DataInfo
 from neuropil.errors import InputError
-from neuropil.sequences.language import WindowSamples
 from neuropil.sequences.ragged import IGNORED, Ragged, SequenceSamples
 
 INFO = DataInfo("memory", "sequences", "tags", (0,), classes=("a", "b"))

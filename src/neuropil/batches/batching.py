@@ -14,7 +14,7 @@ import torch
 from neuropil.batches.augmentation import Augmentation
 from neuropil.batches.bucketing import bucketed, by_length, lanes
 from neuropil.batches.normalization import Normalization, to_float
-from neuropil.data.order import checked_seed, permutation
+from neuropil.data.order import checked_seed, permutation, uniforms
 from neuropil.data.records import Batch, Samples
 from neuropil.errors import InputError
 
@@ -24,6 +24,9 @@ Array = np.ndarray[Any, Any]
 
 CHUNK_BYTES = 4 << 20
 """Small batches are made together, up to this many bytes of inputs, and handed out as views."""
+
+SAMPLE_DRAWS = 4
+"""Uniform numbers for each sample that is made anew in each epoch."""
 
 ALIGNMENT_BYTES = 64
 """Where a batch's memory begins: at a multiple of this, as PyTorch's own allocations do."""
@@ -157,7 +160,8 @@ class Batches:
         """How many batches are made at once: one where its padding would hang on the others made with it."""
         if self.augment is not None and self.augment.mixes:
             return 1
-        if self._lengths() is not None or getattr(self.samples, "continues", False):
+        shape = self.samples.info.input_shape
+        if self._lengths() is not None or getattr(self.samples, "continues", False) or 0 in shape:
             return 1
         batch_bytes = 4 * self.batch_size * max(1, math.prod(self.samples.info.input_shape))
         return max(1, CHUNK_BYTES // batch_bytes)
@@ -169,7 +173,10 @@ class Batches:
         crops = None
         if self.augment is not None and getattr(self.samples, "crops_while_decoding", False):
             crops = self.augment.decoding_draws(positions, epoch)
-        inputs, targets = self.samples.fetch(indices, crops)
+        draws = crops
+        if getattr(self.samples, "draws_by_index", False):  # the sample's own, wherever in the epoch it comes
+            draws = uniforms(indices, SAMPLE_DRAWS, seed=self.seed, epoch=epoch, stream="samples")
+        inputs, targets = self.samples.fetch(indices, draws)
         if self.augment is not None:
             inputs, targets = self.augment.apply(
                 inputs, targets, positions, epoch, self.num_classes, cropped=crops is not None

@@ -26,8 +26,9 @@ def convert(
     Parameters
     ----------
     weights
-        A file (.safetensors, .pt, .pth, .th, .npz, .onnx, .h5, .keras, darknet's .weights), torchvision:NAME,
-        or hf-hub:OWNER/REPOSITORY; the last two are downloaded if they are not in the cache.
+        A file (.safetensors, .pt, .pth, .th, .bin, .npz, .onnx, .h5, .keras, darknet's .weights), a folder as
+        Hugging Face writes it, torchvision:NAME, or hf-hub:OWNER/REPOSITORY; the last two are downloaded if they are
+        not in the cache.
     words
         Options of the network, such as width=0.5 num_classes=10.
     to
@@ -47,4 +48,7 @@ def convert(
     if as_json:
         return say_json({"file": str(path), **asdict(report), "record": asdict(record)})
     say(f"all {len(report.matched)} tensors found their place by {report.table}", *record.in_words())
+    for verb, names in (("begin anew", report.missing), ("were left over", report.unexpected)):
+        if names:
+            say(f"{len(names)} more {verb}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}")
     return say(f"written: {path}", f"to use it: neuropil train weights={path} data=FOLDER")

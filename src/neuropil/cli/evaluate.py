@@ -11,7 +11,12 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: Path, /, data: str | None = None, *, weights: Literal["best", "last"] = "best", as_json: AsJson = False
+    run: Path,
+    /,
+    data: str | None = None,
+    *,
+    weights: Literal["best", "last", "average"] = "best",
+    as_json: AsJson = False,
 ) -> None:
     """Score a run on its own test part, or on other labelled data.
 
@@ -22,7 +27,7 @@ def evaluate(
     data
         Other data of the same kind and with the same classes; a file or folder, also written data=PATH.
     weights
-        The best checkpoint on the validation part, or the last one.
+        The best checkpoint on the validation part, the last one, or what `neuropil average` made.
     as_json
         Answer with one JSON object.
     """

@@ -19,12 +19,12 @@ def export(
     /,
     *words: str,
     to: Path | None = None,
-    format: Literal["onnx", "pt2"] | None = None,
+    format: Literal["onnx", "pt2", "huggingface"] | None = None,
     shape: str | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """A network as a file for other programs, run beside the original before it is kept.
+    """A network for other programs, compared with the original before it is kept.
 
     Parameters
     ----------
@@ -33,28 +33,27 @@ def export(
     words
         Options of a network that is no run, such as num_classes=10.
     to
-        The file to write; beside the run, or here, where left out.
+        The file (of huggingface: the folder) to write; in the run, or here, where left out.
     format
-        onnx for onnxruntime and others, pt2 for torch.export.load; as the file's name says, else onnx.
+        onnx; pt2 for torch.export.load; huggingface for transformers, of runs of BERT and GPT.
     shape
         Shape of one input of a network that is no run, such as 3x224x224.
     force
-        Replace a file that is there already.
+        Replace what is there already.
     as_json
         Answer with one JSON object.
     """
-    from neuropil.recipes.exporting import export_model, export_run
+    from neuropil.recipes.exporting import export_folder, export_model, export_run
 
     if Path(source).is_dir() and (words or shape):
         raise InputError("a run has its own network and shape; leave the other words out")
+    if format == "huggingface":
+        complaints, files = export_folder(source, to, replace=force)
+        warn(*complaints)
+        return say_json({"files": list(map(str, files))}) if as_json else say(*map(str, files))
     if Path(source).is_dir():
         complaints, done = export_run(source, to, format, replace=force)
         warn(*complaints)
-    elif len(Path(source).parts) > 1 and " " not in source:
-        raise InputError(f"there is no run folder {source!r}; give one, the name of a network, or a line of layers")
     else:
         done = export_model(source, words, to, format, read_shape(shape) if shape else None, replace=force)
-    if as_json:
-        return say_json({"file": str(done.path), "format": done.format, "difference": done.difference})
-    sizes, most = " and ".join(map(str, done.batches)), f"at most {done.difference:.1e} of the largest output"
-    return say(f"{done.path}: batches of {sizes} differ from the network by {most}")
+    return say_json(done.figures()) if as_json else say(done.in_words())

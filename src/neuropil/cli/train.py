@@ -54,4 +54,4 @@ def report_run(run: object, as_json: bool) -> None:
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in results.get(part, {}).items())
     say(f"{part} part: {figures}" if figures else "nothing was set aside to score it on")
     say(f"report: {folder / 'report.html'}  (open it in a browser)", "next:")
-    say(*(f"  {line}" for line in next_commands(str(folder))))
+    say(*(f"  {line}" for line in next_commands(str(folder), run.signature.target)))

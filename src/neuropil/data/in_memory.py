@@ -112,6 +112,11 @@ class Subset:
         return bool(getattr(self.samples, "crops_while_decoding", False))
 
     @property
+    def draws_by_index(self) -> bool:
+        """Whether the samples underneath are made anew in each epoch."""
+        return bool(getattr(self.samples, "draws_by_index", False))
+
+    @property
     def lengths(self) -> Array | None:
         """How long each chosen sample is, where they are sequences."""
         lengths: Array | None = getattr(self.samples, "lengths", None)
@@ -155,6 +160,11 @@ class Described:
     def crops_while_decoding(self) -> bool:
         """Whether the samples underneath choose their crop while they decode."""
         return bool(getattr(self.samples, "crops_while_decoding", False))
+
+    @property
+    def draws_by_index(self) -> bool:
+        """Whether the samples underneath are made anew in each epoch."""
+        return bool(getattr(self.samples, "draws_by_index", False))
 
     @property
     def lengths(self) -> Array | None:

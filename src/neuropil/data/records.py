@@ -14,7 +14,7 @@ __all__ = ["Batch", "DataInfo", "Kind", "Samples", "Skipped", "Splits", "Target"
 Array = np.ndarray[Any, Any]
 
 Kind = Literal["images", "table", "arrays", "sequences"]
-Target = Literal["classes", "values", "boxes", "masks", "tags", "tokens", "next"]
+Target = Literal["classes", "values", "boxes", "masks", "tags", "tokens", "next", "pretraining", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,9 @@ class DataInfo:
         source: how the user named it.
         kind: `images` (uint8 `[C, H, W]`), `table` (float32 `[D]`), `sequences` (token numbers int64 `[T]` or
             `[T, 1 + L]`, or a series float32 `[T, D]`) or `arrays` (anything else).
-        target: `classes`, `values`, `boxes`, `masks`, `tags` (a class for each token), `tokens` (another sequence) or
-            `next` (the token after each).
+        target: `classes`, `values`, `boxes`, `masks`, `tags` (a class for each token), `tokens` (another sequence),
+            `next` (the token after each), `pretraining` (hidden tokens, and whether a segment follows another) or
+            `spans` (where an answer begins and ends).
         input_shape: of one sample, without the batch axis; 0 where every length is taken.
         classes: class names in the order of their numbers; empty for values.
         columns: input columns of a table, after encoding.
@@ -103,7 +104,8 @@ class Samples(Protocol):
         Args:
             indices: `[N]` sample numbers.
             draws: `[N, 4]` uniform numbers in [0, 1) for samples that choose a crop while they decode
-                (random resized crop of picture files); `None` for the fixed view.
+                (random resized crop of picture files), or that are made anew in each epoch (`draws_by_index`: numbers
+                that belong to seed, epoch and sample); `None` for the fixed view.
 
         Shape:
             inputs uint8 `[N, C, H, W]` for images, float32 `[N, D]` for tables, int64 `[N, T]` or `[N, T, 1 + L]` for

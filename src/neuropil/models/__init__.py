@@ -94,11 +94,20 @@ MODELS = Catalogue(
         "seq2seq": ("neuropil.sequence_models.seq2seq:Seq2Seq", "a sentence in, another out, with attention"),
         "captioner": ("neuropil.sequence_models.captioner:Captioner", "a sentence about a picture"),
         "forecaster": ("neuropil.sequence_models.forecaster:Forecaster", "what comes after a series of values"),
+        "transformer": ("neuropil.sequence_models.transformer:Transformer", "a sentence in, another out, by attention"),
+        "bert": ("neuropil.sequence_models.bert_heads:BertPretraining", "hidden words, and which text follows"),
+        "bert_classifier": ("neuropil.sequence_models.bert_heads:BertClassifier", "an answer about a text or a pair"),
+        "bert_tagger": ("neuropil.sequence_models.bert_heads:BertTagger", "a tag for every piece of a word"),
+        "bert_spans": ("neuropil.sequence_models.bert_heads:BertSpans", "where in a text the answer stands"),
+        "gpt": ("neuropil.sequence_models.gpt:GPT", "what comes next, by attention to all before: GPT-1, GPT-2"),
         "mnasnet_small": ("neuropil.models.mnasnet:MnasNetSmall", "the small one: 2.0 M weights"),
     },
 )  # fmt: skip
 
-SEQUENCES = ("tagger", "language_model", "text_classifier", "seq2seq", "captioner", "forecaster")
+SEQUENCES = (
+    "tagger", "language_model", "text_classifier", "seq2seq", "captioner", "forecaster", "transformer", "bert",
+    "bert_classifier", "bert_tagger", "bert_spans", "gpt",
+)  # fmt: skip
 """Networks of the catalogue that read or write sequences: their sizes are a vocabulary's, and no paper counts them."""
 
 SQUEEZE = "squeeze"

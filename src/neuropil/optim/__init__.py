@@ -32,6 +32,8 @@ SCHEDULES = Catalogue(
         "linear": ("neuropil.optim.schedules:Linear", "falls on a straight line to a final fraction"),
         "cosine": ("neuropil.optim.schedules:Cosine", "falls along half a cosine to a final fraction"),
         "one_cycle": ("neuropil.optim.schedules:OneCycle", "rises to the peak, then falls to almost nothing"),
+        "noam": ("neuropil.optim.warm_schedules:Noam", "rises, then falls with the inverse root of the step"),
+        "linear_warmup": ("neuropil.optim.warm_schedules:LinearWarmup", "rises, then falls on a straight line"),
         "plateau": ("neuropil.optim.schedules:Plateau", "multiplied by a factor when the metric stops getting better"),
     },
 )

@@ -45,11 +45,12 @@ __all__ = ["Assembly", "assemble", "build_network", "build_task", "check_recipe"
 
 NATURAL_TASKS = {
     "classes": "classification", "values": "regression", "boxes": "detection", "masks": "segmentation",
-    "tags": "tagging", "next": "language_modelling", "tokens": "translation",
+    "tags": "tagging", "next": "language_modelling", "tokens": "translation", "pretraining": "pretraining",
+    "spans": "spans",
 }  # fmt: skip
 """What targets are for; tokens for pictures are for captioning."""
 
-TOLD_TO_TASKS = ("classes", "class_counts", "targets", "mean", "scale", "vocabulary", "level")
+TOLD_TO_TASKS = ("classes", "class_counts", "targets", "mean", "scale", "vocabulary", "level", "no_answer")
 """Options of a task that the data decide."""
 
 LANES = 16
@@ -346,6 +347,7 @@ def build_task(recipe: Recipe, signature: DataSignature) -> Task:
         "scale": signature.target_scale,
         "vocabulary": list(signature.encoding.get(written, ())),
         "level": signature.encoding.get("level", "word"),
+        "no_answer": bool(signature.encoding.get("no_answer", False)),
     }
     accepted = inspect.signature(TASKS.builder(name)).parameters
     task: Task = TASKS.build(name, **{key: value for key, value in known.items() if key in accepted}, **options)

@@ -31,7 +31,7 @@ def convert_file(
     """Write weights under our names.
 
     Args:
-        weights: a file, or a public name.
+        weights: a file, a folder as Hugging Face writes it, or a public name.
         model: the network that they are for; files that are known say it themselves.
         words: `key=value` options of the network.
         output: the file to write.
@@ -45,7 +45,7 @@ def convert_file(
         InputError: no such file or network, no network named, or weights that do not fit: the first mismatch.
     """
     path, known = find_weights(weights, tell=tell)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no weights file at {weights!r}; check the path, or give torchvision:NAME")
     cfg = path.with_suffix(".cfg")
     if known is None and model is None and path.suffix.lower() == DARKNET_SUFFIX and cfg.is_file():
@@ -54,10 +54,12 @@ def convert_file(
     if model is None and known is None:
         raise InputError(f"nothing is known of {weights!r}; say which network it is for with --to MODEL")
     name = model if model is not None or known is None else known.model
+    if known is not None and path.is_dir():
+        known.check_network(str(name), weights)
     given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
     name, options = model_options(str(name), given)
-    if known is not None and known.model == name:
-        record = replace(known, options={**known.options, **options})
+    if known is not None and (of_known := known.options_of(name)) is not None:
+        record = replace(known, model=name, options={**of_known, **options})
     else:
         source = weights if is_remote(weights) else path.name
         record = WeightRecord(model=name, source=source, options=options)

@@ -33,7 +33,8 @@ def create_model(
         num_classes: outputs; the network's own number by default.
         in_channels: channels of the pictures; the network's own number by default.
         weights: a file of weights, `torchvision:NAME` or `hf-hub:OWNER/REPOSITORY`, that fills the network
-            exactly; where the weights are known, the options that they need are taken from their record.
+            exactly; where the weights are known, the options that they need are taken from their record. Or a folder
+            of BERT, GPT-2 or GPT-1 as Hugging Face writes it: the body is filled exactly, the head if it is the same.
         features_only: leave out the classifier; the network then returns the list of its stages' outputs.
         **options: further options of the network's class.
 
@@ -51,8 +52,10 @@ def create_model(
         from neuropil.transfer.finding import find_weights
 
         path, record = find_weights(weights)
-        if record is not None and record.model == name:
-            known = record.options
+        if record is not None and path.is_dir():
+            record.check_network(name, str(weights))
+        known = None if record is None else record.options_of(name)
+        if known is not None:
             num_classes = known.get("num_classes") if num_classes is None else num_classes
             in_channels = known.get("in_channels") if in_channels is None else in_channels
             options = {**{key: value for key, value in known.items() if key not in OWN_ARGUMENTS}, **options}
@@ -62,5 +65,5 @@ def create_model(
     if path is not None:
         from neuropil.transfer.loading import load_weights
 
-        load_weights(network, path)
+        load_weights(network, path, strict="body" if path.is_dir() else True)
     return network

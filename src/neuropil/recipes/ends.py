@@ -10,12 +10,26 @@ import torch
 from neuropil.errors import InputError
 from neuropil.recipes.signature import DataSignature
 
-__all__ = ["check_ends", "network_ends"]
+__all__ = ["check_ends", "network_ends", "text_network"]
 
 TEXT_NETWORKS = {
     "tags": "tagger", "next": "language_model", "tokens": "seq2seq", "classes": "text_classifier",
+    "pretraining": "bert", "spans": "bert_spans",
 }  # fmt: skip
 """A network for each kind of target that texts have."""
+
+SUBWORD_NETWORKS = {
+    ("tags", "wordpiece"): "bert_tagger", ("classes", "wordpiece"): "bert_classifier", ("next", "bpe"): "gpt",
+    ("next", "wordpiece"): "gpt", ("tokens", "bpe"): "transformer", ("tokens", "wordpiece"): "transformer",
+}  # fmt: skip
+"""The same where texts are subwords of a level."""
+
+
+def text_network(signature: DataSignature) -> str:
+    """The name of a network that fits texts of this kind."""
+    level = str(signature.encoding.get("level"))
+    usual = TEXT_NETWORKS.get(signature.target, "text_classifier")
+    return SUBWORD_NETWORKS.get((signature.target, level), usual)
 
 
 def network_ends(name: str, signature: DataSignature) -> dict[str, Any]:
@@ -41,7 +55,7 @@ def check_ends(name: str, signature: DataSignature, accepted: Mapping[str, Any])
         InputError: the network cannot take such data.
     """
     shape, texts = signature.input_shape, "vocabulary" in signature.encoding
-    proper = TEXT_NETWORKS.get(signature.target, "text_classifier")
+    proper = text_network(signature)
     if texts and "num_tokens" not in accepted:
         raise InputError(f"{name!r} takes no texts, but these samples are some; use model={proper}")
     if "in_channels" in accepted and len(shape) != 3:

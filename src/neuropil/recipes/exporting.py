@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from neuropil.errors import InputError
 from neuropil.models import model_options, usual_input_shape
 from neuropil.nn.tiling import Outlined
 from neuropil.recipes.creating import create_model
@@ -13,8 +14,9 @@ from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.run import Run
 from neuropil.recipes.signature import DataSignature
 from neuropil.transfer.exporting import Exported, ExportFormat, export_network
+from neuropil.transfer.layout_writing import write_layout
 
-__all__ = ["export_model", "export_run"]
+__all__ = ["export_folder", "export_model", "export_run"]
 
 
 OUTPUTS = {
@@ -80,6 +82,37 @@ def export_run(
     )
 
 
+def export_folder(
+    path: Path | str, to: Path | str | None = None, *, replace: bool = False
+) -> tuple[list[str], list[Path]]:
+    """A trained BERT or GPT with its subwords as a folder that Hugging Face's `transformers` opens.
+
+    Args:
+        path: the run folder.
+        to: the folder to write; `huggingface` in the run folder where left out.
+        replace: whether a folder that holds something may be written into.
+
+    Returns:
+        sentences that the user should read, and the files.
+
+    Raises:
+        InputError: no run folder, a network that has no form there, or subwords that are numbered otherwise there.
+    """
+    run = Run(path)
+    encoding, complaints = run.signature.encoding, list(run.complaints)
+    if encoding.get("shifted"):
+        raise InputError(
+            f"the subwords of {str(path)!r} are numbered behind four entries of this program's own, which Hugging "
+            "Face's tokenizers cannot do; take --format onnx"
+        )
+    subwords = encoding.get("subwords")
+    target = Path(to) if to is not None else run.folder.path / "huggingface"
+    written = write_layout(run.model, target, classes=run.signature.classes, subwords=subwords, replace=replace)
+    if subwords is None:
+        complaints.append(f"no tokenizer was written, as Hugging Face has none of {encoding.get('level', 'word')}s")
+    return complaints, written
+
+
 def export_model(
     name: str,
     words: Sequence[str] = (),
@@ -94,6 +127,8 @@ def export_model(
     Raises:
         InputError: an unknown network or option, or what `export_network` refuses.
     """
+    if len(Path(name).parts) > 1 and " " not in name:
+        raise InputError(f"there is no run folder {name!r}; give one, the name of a network, or a line of layers")
     given = Recipe().with_overrides([f"model.{word}" for word in words]).section("model")
     weights = given.pop("weights", None)
     known, options = model_options(name, given)

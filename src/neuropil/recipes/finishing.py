@@ -97,16 +97,16 @@ def _report(
         recipe_toml=assembly.recipe.to_toml(),
         notes=info.notes,
         skipped=[(one.where, one.reason) for one in info.skipped],
-        next_commands=next_commands(str(folder.path)),
+        next_commands=next_commands(str(folder.path), assembly.signature.target),
         speed=timing,
         environment={**environment, "run folder": str(folder.path)},
     )
 
 
-def next_commands(folder: str) -> list[str]:
-    """What to type after a run."""
+def next_commands(folder: str, target: str = "") -> list[str]:
+    """What to type after a run on such targets."""
     return [
-        f"neuropil predict {folder} FILE...",
+        f'neuropil predict {folder} --prompt "..."' if target == "next" else f"neuropil predict {folder} FILE...",
         f"neuropil evaluate {folder}",
         f"neuropil train {folder}/recipe.toml   (repeats this run)",
     ]

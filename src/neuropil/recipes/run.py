@@ -30,15 +30,17 @@ from neuropil.recipes.prediction import Prediction
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.signature import DataSignature
 from neuropil.recipes.text_answers import WRITTEN, text_answers
+from neuropil.recipes.writing_on import Continuation, continuation
 from neuropil.sources.opening import open_source
 from neuropil.sources.reading import open_labelled, read_inputs
-from neuropil.training.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint, newest_checkpoint
+from neuropil.training.checkpoint import checkpoint_folders, load_checkpoint, newest_checkpoint
+from neuropil.training.checkpoint_average import newest_average
 from neuropil.training.evaluating import evaluate, evaluation_mode
 from neuropil.training.run_folder import RunFolder
 
 __all__ = ["Prediction", "Run", "load_run"]
 
-Which = Literal["best", "last"]
+Which = Literal["best", "last", "average"]
 
 LARGEST_WHOLE = 4_000_000
 """Elements of a picture above which it is outlined in tiles."""
@@ -49,10 +51,11 @@ class Run:
 
     Args:
         path: the folder that `train` named.
-        weights: the `best` checkpoint on the validation part, or the `last` one.
+        weights: the `best` checkpoint on the validation part, the `last` one, or the `average` that
+            `neuropil.training.checkpoint_average` made.
 
     Raises:
-        InputError: no run folder, or it is incomplete.
+        InputError: no run folder, it is incomplete, or no average was made.
         CheckpointError: no checkpoint can be read.
     """
 
@@ -191,6 +194,23 @@ class Run:
             return write_masks(predictions, paths, folder)
         raise InputError(f"a run of {self.task.name} draws nothing into pictures; leave --out out")
 
+    def write_on(self, prompt: str = "", **manner: Any) -> str:
+        """What a language model writes behind a prompt; the prompt is not part of it.
+
+        Args:
+            prompt: the text to go on with; an empty one begins a text.
+            **manner: `most`, `greedy`, `temperature`, `top_k`, `top_p`, `repetition_penalty`, `stop` and `seed`; see
+                `neuropil.recurrent.generation.Manner`.
+
+        Raises:
+            InputError: this run writes no texts, a prompt that cannot be read, or an option out of its range.
+        """
+        return "".join(self.writing_on(prompt, **manner).pieces)
+
+    def writing_on(self, prompt: str = "", **manner: Any) -> Continuation:
+        """Like `write_on`, piece by piece as it is written."""
+        return continuation(self.model, self.signature, prompt, manner)
+
     def evaluate(self, data: str | Path | tuple[Any, Any] | None = None) -> Scorer:
         """Score the test part of the run's own data (the validation part where there is none), or other labelled data.
 
@@ -267,21 +287,15 @@ def _trained_network(
 
 def _weights(folder: RunFolder, weights: Which) -> tuple[dict[str, Tensor], list[str]]:
     complaints: list[str] = []
+    if weights == "average":
+        return newest_average(folder.checkpoints).weights(), complaints
     if weights == "best":
         for candidate in reversed(checkpoint_folders(folder.checkpoints, "best")):
             try:
-                return _model_weights(load_checkpoint(candidate, only=["model"])), complaints
+                return load_checkpoint(candidate, only=["model"]).weights(), complaints
             except CheckpointError as error:
                 complaints.append(f"{error}; another one is used")
     checkpoint, more = newest_checkpoint(folder.checkpoints)
     if checkpoint is None:
         raise CheckpointError(f"{str(folder.path)!r} has no checkpoint yet; resume the run first")
-    return _model_weights(checkpoint), [*complaints, *more]
-
-
-def _model_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The averaged weights where there are some, else those that the rule stands for, else the model's own."""
-    found = next(filter(None, map(checkpoint.tensors.get, ("averaged", "use", "model"))), None)
-    if found is None:
-        raise CheckpointError(f"the checkpoint {checkpoint.folder.name!r} holds no weights, so it is none of this run")
-    return found
+    return checkpoint.weights(), [*complaints, *more]

@@ -22,7 +22,7 @@ class DataSignature:
 
     Args:
         kind: `images`, `table`, `arrays` or `sequences`.
-        target: `classes`, `values`, `boxes`, `masks`, `tags`, `tokens` or `next`.
+        target: `classes`, `values`, `boxes`, `masks`, `tags`, `tokens`, `next`, `pretraining` or `spans`.
         input_shape: of one sample; 0 where every length is taken.
         classes: class names in the order of the outputs.
         columns: input columns of a table after encoding.
@@ -48,8 +48,12 @@ class DataSignature:
 
     @property
     def num_outputs(self) -> int:
-        """Width of the network's output: values, classes, or entries of the vocabulary that is written in."""
-        if self.target == "next":
+        """Width of the network's output: values, classes, two ends of a span, or entries of the vocabulary that is
+        written in.
+        """
+        if self.target == "spans":
+            return 2
+        if self.target in ("next", "pretraining"):
             return self.entries("vocabulary")
         if self.target == "tokens":
             return self.entries("target_vocabulary")

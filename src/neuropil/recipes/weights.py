@@ -28,6 +28,9 @@ Tell = Callable[[str], None]
 TRANSFER = "photos-transfer"
 """The recipe from which is taken what a recipe with weights leaves open."""
 
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
+"""Files of a folder of weights that hold its subwords."""
+
 TOLD = ("model", "data", "batches.mean", "batches.std", "transfer", "training")
 
 
@@ -50,16 +53,19 @@ def adopt_record(recipe: Recipe, *, data_given: bool, tell: Tell) -> Recipe:
         return recipe
     if not isinstance(weights, str):
         raise InputError(f"model.weights must be the path of a file or a public name, but {weights!r} was given")
-    record = find_weights(weights, tell=tell).record
+    path, record = find_weights(weights, tell=tell)
     if record is None:
         return recipe
     values = _network(recipe, record)
+    if path.is_dir():
+        values |= _subwords(recipe, record, path, data_given=data_given)
     if record.preprocessing is not None and recipe.section("model").get("name") in (None, record.model):
         values |= _pictures(recipe, record.preprocessing, data_given=data_given)
         values |= _training(recipe)
     if values:
         told = ", ".join(f"{key}={_short(value)}" for key, value in values.items() if key.startswith(TOLD))
-        tell(f"{weights!r} is known ({record.source}): {told}; what else is left open is as in {TRANSFER!r}")
+        rest = "" if record.preprocessing is None else f"; what else is left open is as in {TRANSFER!r}"
+        tell(f"{weights!r} is known ({record.source}): {told}{rest}")
     return recipe.with_values(values)
 
 
@@ -69,15 +75,37 @@ def _short(value: Any) -> str:
 
 def _network(recipe: Recipe, record: WeightRecord) -> dict[str, Any]:
     given = recipe.section("model")
-    if given.get("name") not in (None, record.model):
+    known = record.options_of(given.get("name", record.model))
+    if known is None:
         return {}
-    own = {key: value for key, value in record.options.items() if key not in given and key not in FROM_DATA}
+    own = {key: value for key, value in known.items() if key not in given and key not in FROM_DATA}
     found = {f"model.{key}": value for key, value in own.items()}
     if "name" not in given:
         # the name comes with the whole section, because another name alone begins a section anew
         found = {"model": {"name": record.model, **given, **own}}
         if recipe.name == "run":
             found["name"] = record.model
+    return found
+
+
+def _subwords(recipe: Recipe, record: WeightRecord, folder: Path, *, data_given: bool) -> dict[str, Any]:
+    """The folder's own subwords, where the texts can be read by some and the recipe says nothing of them; texts no
+    longer than its context.
+    """
+    data = recipe.section("data")
+    source = data.get("source")
+    if data_given or not isinstance(source, str) or not any((folder / name).is_file() for name in VOCABULARIES):
+        return {}
+    accepted = inspect.signature(SOURCES.builder(kind_of(source))).parameters
+    if "subwords" not in accepted or "subwords" in data or "size" in data:
+        return {}
+    found: dict[str, Any] = {"data.subwords": str(folder)}
+    if "level" in accepted and "level" not in data:
+        found["data.level"] = "bpe" if record.model == "gpt" else "wordpiece"
+    for name in ("max_length", "window"):
+        usual = accepted[name].default if name in accepted else None
+        if isinstance(usual, int) and name not in data and usual > record.options["context"]:
+            found[f"data.{name}"] = record.options["context"]
     return found
 
 
@@ -123,6 +151,8 @@ def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
         InputError: weights that do not fit: the first mismatch.
     """
     path = find_weights(weights, tell=tell).path
+    if path.is_dir():
+        return _fill_from_folder(model, path, weights, tell)
     if _fill_backbone(model, path, weights, tell):
         return False
     report = load_weights(model, path, strict=False)
@@ -143,6 +173,23 @@ def fill(model: nn.Module, weights: str, tell: Tell) -> bool:
         "the classifier begins anew"
     )
     return True
+
+
+def _fill_from_folder(model: nn.Module, path: Path, weights: str, tell: Tell) -> bool:
+    """Load a folder as Hugging Face writes it: the body, and the head if it is the same one.
+
+    Returns:
+        False: a new head is small beside the body, and all learns together (Devlin et al. 2018, section 4).
+    """
+    report = load_weights(model, path, strict="body")
+    anew = sorted({*report.missing, *(name for name, _, _ in report.mismatched)})
+    told = "".join(
+        f"; {verb}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
+        for verb, names in (("begins anew", anew), ("left over", list(report.unexpected)))
+        if names
+    )
+    tell(f"{len(report.matched)} tensors were loaded from {weights!r}{told}")
+    return False
 
 
 def _fill_backbone(model: nn.Module, path: Path, weights: str, tell: Tell) -> bool:

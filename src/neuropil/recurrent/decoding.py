@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from neuropil.errors import InputError
 
-__all__ = ["Beams", "Decoded", "State", "beam", "greedy", "length_penalty", "narrowed", "sample"]
+__all__ = ["Beams", "Decoded", "State", "beam", "check_narrowing", "greedy", "length_penalty", "narrowed", "sample"]
 
 PAD, BEGIN, END = 0, 2, 3
 """Ids that every vocabulary has at these places."""
@@ -111,7 +111,7 @@ def sample(
     Raises:
         InputError: a number outside its range.
     """
-    _check_narrowing(temperature, top_k, top_p)
+    check_narrowing(temperature, top_k, top_p)
 
     def choose(logits: Tensor) -> Tensor:
         chances = narrowed(logits, temperature=temperature, top_k=top_k, top_p=top_p).softmax(1)
@@ -141,7 +141,7 @@ def narrowed(
         >>> narrowed(torch.tensor([[0.5, 0.3, 0.2]]).log(), top_p=0.7).softmax(1)
         tensor([[0.6250, 0.3750, 0.0000]])
     """
-    _check_narrowing(temperature, top_k, top_p)
+    check_narrowing(temperature, top_k, top_p)
     logits = logits / temperature
     if top_k is not None and top_k < logits.shape[1]:
         logits = logits.masked_fill(logits < logits.topk(top_k, 1).values[:, -1:], -math.inf)
@@ -316,7 +316,12 @@ def _check_counts(start: Tensor, most: int) -> None:
         )
 
 
-def _check_narrowing(temperature: float, top_k: int | None, top_p: float | None) -> None:
+def check_narrowing(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Hold the numbers of `narrowed` against their ranges.
+
+    Raises:
+        InputError: one is outside of it.
+    """
     if not 0 < temperature < math.inf:
         raise InputError(f"temperature must be above 0 and finite, but {temperature} was given; 'greedy' has none")
     if top_k is not None and top_k < 1:

@@ -25,7 +25,7 @@ CellName = Literal["rnn", "lstm", "lstm_peephole", "gru"]
 
 
 class Embedding(nn.Embedding):
-    """A vector for each id; that of padding is 0 and does not learn.
+    """A vector for each id; that of padding is 0 and does not learn from what is read.
 
     Source: Bengio et al. 2003, "A neural probabilistic language model", section 2.
 
@@ -37,6 +37,7 @@ class Embedding(nn.Embedding):
         width: D.
         bound: weights begin as `U(-bound, bound)`; left out, `sqrt(3 / D)`, by which a vector's values have variance
             1/D (Ma and Hovy 2016, section 3.1).
+        padding: whether id 0 is padding; otherwise it is a token like all others.
 
     Raises:
         InputError: a count below 1; on call, no whole numbers, or an id that is not in the vocabulary.
@@ -46,13 +47,14 @@ class Embedding(nn.Embedding):
         [0.0, 0.0, 0.0, 0.0]
     """
 
-    def __init__(self, num_tokens: int, width: int, bound: float | None = None) -> None:
+    def __init__(self, num_tokens: int, width: int, bound: float | None = None, *, padding: bool = True) -> None:
         positive(num_tokens=num_tokens, embedding_width=width)
-        super().__init__(num_tokens, width, padding_idx=0)
+        super().__init__(num_tokens, width, padding_idx=0 if padding else None)
         bound = (3 / width) ** 0.5 if bound is None else bound
         with torch.no_grad():
             self.weight.uniform_(-bound, bound)
-            self.weight[0] = 0
+            if padding:
+                self.weight[0] = 0
 
     def forward(self, ids: Tensor) -> Tensor:
         """The vectors."""

@@ -19,7 +19,8 @@ from neuropil.registry import nearest
 from neuropil.sequences.text_files import Cells, TextFile, cells_of, part_of, plain_name, read_text
 
 __all__ = [
-    "Form", "Labelled", "TextTable", "form_of", "has_class_folders", "is_labelled_name", "looks_labelled", "read_texts",
+    "Column", "Form", "Labelled", "TextColumns", "TextTable", "form_of", "has_class_folders", "is_labelled_name",
+    "looks_labelled", "read_texts",
 ]  # fmt: skip
 
 Form = Literal["table", "lines", "files", "folders"]
@@ -31,15 +32,23 @@ ENDS = (".txt", ".tsv", ".csv", ".pos", ".neg", ".train", ".dev", ".valid", ".va
 
 
 class Labelled(NamedTuple):
-    """One text and its label."""
+    """One text and its label; of a pair the second text, too."""
 
     text: str
     label: str
     where: str
+    second: str | None = None
+
+
+Column = str | int
+"""A column of a table, by name or number from 1."""
+
+TextColumns = Column | tuple[Column, Column] | None
+"""The column of texts, those of pairs of texts, or none named."""
 
 
 class TextTable(NamedTuple):
-    """Where text and label stand in a table."""
+    """Where text and label stand in a table, and of pairs the second text."""
 
     delimiter: str
     text: int
@@ -47,6 +56,17 @@ class TextTable(NamedTuple):
     width: int
     header: bool
     names: tuple[str, ...]
+    second: int | None = None
+
+    @property
+    def told(self) -> str:
+        """How the columns were read, in words."""
+        columns = self.names or tuple(f"column {number}" for number in range(1, self.width + 1))
+        beside = "" if self.second is None else f" and {columns[self.second]!r}"
+        return (
+            f"texts from {columns[self.text]!r}{beside}, labels from {columns[self.label]!r}; the first line holds "
+            f"{'names' if self.header else 'data'}"
+        )
 
 
 def is_labelled_name(name: str) -> bool:
@@ -112,8 +132,8 @@ def text_table(
     file: TextFile,
     rows: Sequence[Cells],
     delimiter: str,
-    text: str | int | None,
-    label: str | int | None,
+    text: TextColumns,
+    label: Column | None,
     header: bool | None,
 ) -> TextTable:
     """Which column holds texts, which labels, and whether the first line holds their names.
@@ -122,36 +142,55 @@ def text_table(
     longest cells the texts.
 
     Raises:
-        InputError: fewer than two columns, no such column, or none that could hold labels.
+        InputError: too few columns, no such column, or none that could hold labels.
     """
     width = len(rows[0].cells)
-    if width < 2:
-        raise InputError(f"{file.place(rows[0].line)}: it has one column only; give a text and a label in each line")
-    named = header is not False and (isinstance(text, str) or isinstance(label, str))
+    text, second = text if isinstance(text, tuple) else (text, None)
+    if width < (2 if second is None else 3):
+        texts = "a text" if second is None else "two texts"
+        columns = "column" if width == 1 else "columns"
+        raise InputError(
+            f"{file.place(rows[0].line)}: it has {'one' if width == 1 else width} {columns} only; give {texts} and a "
+            "label in each line"
+        )
+    named = header is not False and any(isinstance(one, str) for one in (text, second, label))
     names = tuple(rows[0].cells)
-    for one in (text, label):
-        if named and isinstance(one, str) and not one.isdecimal() and names.count(one) != 1:
-            place, many = file.place(rows[0].line), names.count(one)
-            if many:
-                raise InputError(f"{place}: {many} columns are named {one!r}; give each a name of its own")
-            raise InputError(f"{place}: there is no column {one!r}; {nearest(one, names)}")
+    _check_names(file, rows[0].line, (text, second, label) if named else (), names)
     body = [row.cells for row in rows[1:] if len(row.cells) == width] or [rows[0].cells]
     different = [len({cells[place] for cells in body}) for place in range(width)]
     lengths = [sum(len(cells[place]) for cells in body) for place in range(width)]
     most = max(2, min(MAX_CLASSES, len(body) // 2))
-    fitting = [place for place in range(width) if 2 <= different[place] <= most and lengths[place] < max(lengths)]
+    known = [_chosen(file, one, names, None) for one in (text, second) if second is not None]
+    free = [place for place in range(width) if place not in known]
+    fitting = [place for place in free if 2 <= different[place] <= most and lengths[place] < max(lengths)]
     label_at = _chosen(file, label, names, min(fitting, key=lambda place: (different[place], -place), default=None))
     if label_at is None:
         raise InputError(f"{file.where} has no column that could hold labels; name it with data.label=")
     others = [place for place in range(width) if place != label_at]
     text_at = _chosen(file, text, names, max(others, key=lambda place: lengths[place]))
-    if text_at == label_at or text_at is None:
+    second_at = _chosen(file, second, names, None)
+    if text_at is None or label_at in (text_at, second_at):
         raise InputError(f"{file.where}: text and label are one column; name another with data.text= or data.label=")
+    if text_at == second_at:
+        raise InputError(f"{file.where}: both texts of a pair are one column; name two different ones with data.text=")
     if header is None:
         first = rows[0].cells[label_at]
         unlike = first not in {cells[label_at] for cells in body} and not any(map(str.isdecimal, names))
         header = named or (len(rows) > 1 and unlike and len(set(names)) == width)
-    return TextTable(delimiter, text_at, label_at, width, header, names if header else ())
+    return TextTable(delimiter, text_at, label_at, width, header, names if header else (), second_at)
+
+
+def _check_names(file: TextFile, line: int, given: Sequence[Column | None], names: Sequence[str]) -> None:
+    """Refuse names that no column has, or two.
+
+    Raises:
+        InputError: there is one.
+    """
+    for one in given:
+        if isinstance(one, str) and not one.isdecimal() and names.count(one) != 1:
+            if many := names.count(one):
+                raise InputError(f"{file.place(line)}: {many} columns are named {one!r}; give each a name of its own")
+            raise InputError(f"{file.place(line)}: there is no column {one!r}; {nearest(one, names)}")
 
 
 def _chosen(file: TextFile, given: str | int | None, names: Sequence[str], guess: int | None) -> int | None:
@@ -216,4 +255,5 @@ def _table_texts(file: TextFile, table: TextTable) -> Iterator[Labelled]:
             )
         if not cells[table.label]:
             raise InputError(f"{file.place(line)}: there is no label; fill it in, or remove the line")
-        yield Labelled(cells[table.text], cells[table.label], file.place(line))
+        second = None if table.second is None else cells[table.second]
+        yield Labelled(cells[table.text], cells[table.label], file.place(line), second)

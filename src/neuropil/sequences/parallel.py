@@ -1,65 +1,41 @@
-"""Parallel text: the same sentences in two languages, in two files line by line, or in two columns of one."""
+"""Parallel text: the same sentences in two languages, as numbers of words, characters or subwords."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuropil.data.archive import Archive
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.errors import InputError
-from neuropil.registry import nearest
 from neuropil.sequences.division import Parts, settle_parts, splits_of
+from neuropil.sequences.parallel_files import Pair, gather_pairs
+from neuropil.sequences.pieces import AnyLevel, Pieces, is_subwords, pieces_of, settled_lower
 from neuropil.sequences.ragged import Ragged, SequenceSamples
-from neuropil.sequences.text_files import TextFile, cells_of, part_of, plain_name, read_text, text_store, usable_names
-from neuropil.sequences.tokens import Level, tokens_of
+from neuropil.sequences.tokens import tokens_of
 from neuropil.sequences.vocabulary import BOS, EOS, PAD, Vocabulary
 
-__all__ = ["Pair", "gather_pairs", "language_files", "open_parallel", "pair_samples", "source_inputs", "written"]
+__all__ = ["open_parallel", "pair_samples", "source_inputs", "written"]
 
 Array = np.ndarray[Any, Any]
 
-LANGUAGE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?")
-"""How the end of a file's name says a language: `en`, `pt-BR`."""
-
-NO_LANGUAGES = {"gz", "md", "py", "db", "so", "js", "ps"}
-"""Two letters that are other kinds of files."""
-
-
-class Pair(NamedTuple):
-    """A sentence and its translation."""
-
-    source: str
-    target: str
-    where: str
+SIDES = ("", "target_")
+"""How the record's names of source and target begin."""
 
 
 def open_parallel(
-    *,
-    root: str,
-    translate_from: str | int | None = None,
-    translate_to: str | int | None = None,
-    encoding: str = "utf-8",
-    level: Level = "word",
-    lower: bool = False,
-    least_count: int = 2,
-    most: int | None = None,
-    max_length: int = 100,
-    leave_out: tuple[str, ...] = (),
-    valid_fraction: float = 0.1,
-    test_fraction: float | None = None,
-    split_seed: int = 0,
-) -> Splits:
+    *, root: str, translate_from: str | int | None = None, translate_to: str | int | None = None,
+    encoding: str = "utf-8", level: AnyLevel = "word", lower: bool | None = None, subwords: str | None = None,
+    size: int | None = None, shared_vocabulary: bool | None = None, least_count: int = 2, most: int | None = None,
+    max_length: int = 100, leave_out: tuple[str, ...] = (), valid_fraction: float = 0.1,
+    test_fraction: float | None = None, split_seed: int = 0
+) -> Splits:  # fmt: skip
     """Sentences and their translations: two files a part, line by line (`train.de`, `train.en`), or two columns.
 
-    Files whose names say `train`, `dev` (or `valid`, `val`) and `test` are the parts. Both vocabularies are those of
-    the training part.
+    Files whose names say `train`, `dev` (or `valid`, `val`) and `test` are the parts. Vocabularies are those of the
+    training part.
 
     Shape: inputs int64 `[N, S]`, ending in `<eos>`; targets `[N, T]`, from `<bos>` to `<eos>`; 0 where padded.
 
@@ -69,10 +45,13 @@ def open_parallel(
             first one.
         translate_to: likewise, to translate into; left out: the other one.
         encoding: of the files.
-        level: `word` or `character`.
-        lower: read capital letters as small ones.
-        least_count: rarer tokens of the training part are unknown.
-        most: entries of each vocabulary at most.
+        level: `word`, `character`, `wordpiece` or `bpe`; subwords are numbered behind `<pad> <unk> <bos> <eos>`.
+        lower: read capital letters as small ones; left out: of `wordpiece` only.
+        subwords: their file or folder, for both languages; left out: they are trained.
+        size: subwords of a vocabulary that is trained; 8,000 where left out.
+        shared_vocabulary: one vocabulary for both languages; left out: of subwords only.
+        least_count: rarer tokens of the training part are unknown; of subwords, rarer pairs are not merged.
+        most: entries of each vocabulary of words or characters at most.
         max_length: tokens; training pairs with a longer side are left out and named.
         leave_out: patterns of file names that are not read, such as `test_2017*`.
         valid_fraction: share of the training pairs to validate on, where no files are for that.
@@ -87,59 +66,109 @@ def open_parallel(
     parts, sentence = settle_parts(
         found, unit="pairs", valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed
     )
-    saved = {"level": level, "lower": lower, "ends": list(ends), "encoding": encoding}
-    rows = {one: _tokens(one, saved) for pairs in parts.values() for one in pairs}
-    skipped = _without_long(root, parts, rows, max_length)
-    info = _described(root, [rows[one] for one in parts["train"]], saved, least_count, most, [*notes, sentence])
+    saved: dict[str, Any] = {"level": level, "lower": settled_lower(lower, level, subwords), "ends": list(ends)}
+    saved["encoding"] = encoding
+    shared = is_subwords(level) if shared_vocabulary is None else shared_vocabulary
+    return _splits(
+        root, parts, saved, _Wanted(subwords, size, shared, least_count, most), max_length, [*notes, sentence]
+    )
+
+
+def _splits(
+    root: str, parts: Parts[Pair], saved: dict[str, Any], wanted: _Wanted, max_length: int, notes: Sequence[str]
+) -> Splits:
+    """The parts as samples; vocabularies of words are those of the pairs that are short enough."""
+    if max_length < 1:
+        raise InputError(f"max_length is {max_length} tokens; give 1 or more")
+    level = saved["level"]
+    if is_subwords(level):
+        told = _subwords(parts["train"], saved, wanted)
+        code = _coder(saved)
+        skipped = _without_long(root, parts, code, max_length)
+    else:
+        skipped = _without_long(root, parts, lambda pairs: [_tokens(one, saved) for one in pairs], max_length)
+        told = _words(parts["train"], saved, wanted)
+        code = _coder(saved)
     if skipped:
-        note = f"{len(skipped):,} training pairs of more than {max_length} {level}s were left out, see `skipped`"
-        info = replace(info, skipped=tuple(skipped), notes=(*info.notes, note))
-    return splits_of(parts, lambda pairs: pair_samples(pairs, info, [rows[one] for one in pairs]))
+        told.append(f"{len(skipped):,} training pairs of more than {max_length} {level}s were left out, see `skipped`")
+    info = DataInfo(
+        source=root,
+        kind="sequences",
+        target="tokens",
+        input_shape=(0,),
+        notes=(*notes, *told),
+        skipped=tuple(skipped),
+        encoding={"reads": "parallel", **saved},
+    )
+    return splits_of(parts, lambda pairs: pair_samples(pairs, info, code))
 
 
-def _without_long(
-    root: str, parts: Parts[Pair], rows: Mapping[Pair, tuple[list[str], list[str]]], max_length: int
-) -> list[Skipped]:
+class _Wanted(NamedTuple):
+    """How vocabularies are come by."""
+
+    subwords: str | None
+    size: int | None
+    shared: bool
+    least_count: int
+    most: int | None
+
+
+Code = Callable[[Sequence[Pair]], Sequence[tuple[Any, Any]]]
+"""Pairs as tokens or numbers, of each its source and its target."""
+
+
+def _without_long(root: str, parts: Parts[Pair], code: Code, max_length: int) -> list[Skipped]:
     """Take long pairs out of the training part; gives what was taken.
 
     Raises:
         InputError: nothing is left.
     """
-    if max_length < 1:
-        raise InputError(f"max_length is {max_length} tokens; give 1 or more")
-    fits = [max(map(len, rows[one])) <= max_length for one in parts["train"]]
-    long = [one for one, short in zip(parts["train"], fits, strict=True) if not short]
-    parts["train"] = [one for one, short in zip(parts["train"], fits, strict=True) if short]
+    train = parts["train"]
+    fits = [max(map(len, row)) <= max_length for row in code(train)]
+    parts["train"] = [one for one, short in zip(train, fits, strict=True) if short]
     if not parts["train"]:
         raise InputError(f"every pair of {root!r} is longer than {max_length} tokens; give a larger data.max_length")
-    return [Skipped(one.where, f"it is longer than {max_length} tokens") for one in long]
+    reason = f"it is longer than {max_length} tokens"
+    return [Skipped(one.where, reason) for one, short in zip(train, fits, strict=True) if not short]
 
 
-def _described(
-    root: str,
-    train: Sequence[tuple[list[str], list[str]]],
-    saved: dict[str, Any],
-    least_count: int,
-    most: int | None,
-    notes: Sequence[str],
-) -> DataInfo:
-    """What is known of the training pairs: two vocabularies."""
-    counts = [Counter(token for row in train for token in row[side]) for side in (0, 1)]
-    source, target = (Vocabulary.build(one, least_count=least_count, most=most) for one in counts)
+def _words(train: Sequence[Pair], saved: dict[str, Any], wanted: _Wanted) -> list[str]:
+    """Two vocabularies of words or characters, put into `saved`; and a sentence about them."""
+    for name, given in (("subwords", wanted.subwords), ("size", wanted.size)):
+        if given is not None:
+            raise InputError(f"{name}={given!r} is for subwords; say data.level=bpe or wordpiece with it")
+    rows = [_tokens(one, saved) for one in train]
+    counts = [Counter(token for row in rows for token in row[side]) for side in (0, 1)]
+    if wanted.shared:
+        counts = [counts[0] + counts[1]] * 2
+    built = [Vocabulary.build(one, least_count=wanted.least_count, most=wanted.most) for one in counts]
+    for prefix, vocabulary in zip(SIDES, built, strict=True):
+        saved[f"{prefix}vocabulary"] = list(vocabulary.entries)
     ends, level = saved["ends"], saved["level"]
-    return DataInfo(
-        source=root,
-        kind="sequences",
-        target="tokens",
-        input_shape=(0,),
-        notes=(*notes, f"from {ends[0]} ({len(source):,} {level}s) to {ends[1]} ({len(target):,})"),
-        encoding={
-            "reads": "parallel",
-            **saved,
-            "vocabulary": list(source.entries),
-            "target_vocabulary": list(target.entries),
-        },
-    )
+    return [f"from {ends[0]} ({len(built[0]):,} {level}s) to {ends[1]} ({len(built[1]):,})"]
+
+
+def _subwords(train: Sequence[Pair], saved: dict[str, Any], wanted: _Wanted) -> list[str]:
+    """Subwords of both languages, put into `saved`; and sentences about them."""
+    if wanted.most is not None:
+        raise InputError(f"most={wanted.most} is for words and characters; give data.size= for subwords")
+    if wanted.subwords is not None and not wanted.shared:
+        raise InputError("subwords that are read serve both languages; leave data.shared_vocabulary out")
+    sides: tuple[list[str], list[str]] = ([one.source for one in train], [one.target for one in train])
+    texts = [sides[0] + sides[1]] * 2 if wanted.shared else sides
+    notes = []
+    for prefix, of_side, end in zip(SIDES, texts, saved["ends"], strict=True):
+        if wanted.shared and prefix:
+            saved |= {f"{prefix}{name}": saved[name] for name in ("subwords", "vocabulary")}
+            continue
+        read = wanted.subwords is not None
+        pieces, note = pieces_of(
+            saved["level"], of_side, subwords=wanted.subwords, size=wanted.size, lower=saved["lower"], shifted=True,
+            least_count=None if read else wanted.least_count,
+        )  # fmt: skip
+        saved |= pieces.saved(prefix)
+        notes.append(note if wanted.shared else f"{end or 'a column'}: {note}")
+    return [*notes, f"from {saved['ends'][0]} to {saved['ends'][1]}"]
 
 
 def _tokens(pair: Pair, saved: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -147,22 +176,38 @@ def _tokens(pair: Pair, saved: Mapping[str, Any]) -> tuple[list[str], list[str]]
     return tokens_of(pair.source, level, lower=lower), tokens_of(pair.target, level, lower=lower)
 
 
-def pair_samples(
-    pairs: Sequence[Pair], info: DataInfo, rows: Sequence[tuple[list[str], list[str]]] | None = None
-) -> SequenceSamples:
+def _coder(saved: Mapping[str, Any]) -> Code:
+    """How pairs become numbers, without begin and end."""
+    if is_subwords(saved["level"]):
+        first, second = (Pieces.from_saved(saved, prefix) for prefix in SIDES)
+        return lambda pairs: list(
+            zip(
+                first.encode_many([one.source for one in pairs]),
+                second.encode_many([one.target for one in pairs]),
+                strict=True,
+            )
+        )
+    source, target = (Vocabulary.from_saved(saved.get(name), name) for name in ("vocabulary", "target_vocabulary"))
+
+    def of_words(pairs: Sequence[Pair]) -> list[tuple[Array, Array]]:
+        rows = [_tokens(one, saved) for one in pairs]
+        return [(source.encode(row[0]), target.encode(row[1])) for row in rows]
+
+    return of_words
+
+
+def pair_samples(pairs: Sequence[Pair], info: DataInfo, code: Code | None = None) -> SequenceSamples:
     """Pairs as samples of known vocabularies.
 
     Args:
         pairs: the sentences.
         info: what is known of the training data.
-        rows: the tokens of each pair, where they are found already.
+        code: how pairs become numbers, where that is at hand; else as `info` says.
     """
-    if rows is None:
-        rows = [_tokens(one, info.encoding) for one in pairs]
-    target = Vocabulary.from_saved(info.encoding.get("target_vocabulary"), "target_vocabulary")
+    rows = (code or _coder(info.encoding))(pairs)
     return SequenceSamples(
-        source_inputs([row[0] for row in rows], info.encoding),
-        Ragged.of([written(row[1], target) for row in rows]),
+        Ragged.of([np.append(row[0], EOS) for row in rows]),
+        Ragged.of([np.concatenate([[BOS], row[1], [EOS]]) for row in rows]),
         info,
         [one.where for one in pairs],
         PAD,
@@ -170,7 +215,7 @@ def pair_samples(
 
 
 def source_inputs(rows: Sequence[Sequence[str]], encoding: Mapping[str, Any]) -> Ragged:
-    """Tokens to be translated as numbers, `<eos>` at their ends."""
+    """Words or characters to be translated as numbers, `<eos>` at their ends."""
     vocabulary = Vocabulary.from_saved(encoding.get("vocabulary"), "vocabulary")
     return Ragged.of([np.append(vocabulary.encode(tokens), EOS) for tokens in rows])
 
@@ -178,162 +223,3 @@ def source_inputs(rows: Sequence[Sequence[str]], encoding: Mapping[str, Any]) ->
 def written(tokens: Sequence[str], vocabulary: Vocabulary) -> Array:
     """Tokens that a network shall write as numbers, from `<bos>` to `<eos>`."""
     return np.concatenate([[BOS], vocabulary.encode(tokens), [EOS]])
-
-
-def language_files(names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Files that differ in a language at the end of their names alone: stem -> language -> name.
-
-    Example:
-        >>> language_files(["a/train.de.gz", "a/train.en.gz", "notes.txt"])
-        {'a/train': {'de': 'a/train.de.gz', 'en': 'a/train.en.gz'}}
-    """
-    groups: dict[str, dict[str, str]] = {}
-    for name in names:
-        path = PurePosixPath(name).with_name(plain_name(name))
-        end = path.suffix.removeprefix(".")
-        if LANGUAGE.fullmatch(end) and end not in NO_LANGUAGES:
-            groups.setdefault(str(path.with_suffix("")), {})[end] = name
-    return {stem: dict(sorted(ends.items())) for stem, ends in groups.items() if len(ends) > 1}
-
-
-def gather_pairs(
-    root: str,
-    translate_from: str | int | None,
-    translate_to: str | int | None,
-    encoding: str,
-    leave_out: Sequence[str],
-    notes: list[str],
-) -> tuple[dict[str | None, list[Pair]], tuple[str, str]]:
-    """All pairs of each part, and the two languages or columns.
-
-    Raises:
-        InputError: as `open_parallel`.
-    """
-    store = text_store(root)
-    names = usable_names(store, leave_out)
-    groups = _groups(names, translate_from, translate_to)
-    found: dict[str | None, list[Pair]] = {}
-    if groups:
-        ends = _chosen_ends(
-            store.where, sorted({end for group in groups.values() for end in group}), translate_from, translate_to
-        )
-        for stem, group in groups.items():
-            if set(ends) <= set(group):
-                pairs = _aligned(*(read_text(store, group[end], encoding) for end in ends))
-                found.setdefault(part_of(stem), []).extend(pairs)
-    else:
-        ends = ("", "")
-        for name in (one for one in names if plain_name(one).lower().endswith((".tsv", ".csv", ".txt"))):
-            pairs, ends = _table_pairs(read_text(store, name, encoding), translate_from, translate_to)
-            found.setdefault(part_of(name), []).extend(pairs)
-    if not found:
-        raise InputError(
-            f"{store.where!r} holds no parallel text; give files that differ in their ends (train.de, train.en), or a "
-            "table of two columns"
-        )
-    return _by_part(found, store, notes), ends
-
-
-def _by_part(found: dict[str | None, list[Pair]], store: Archive, notes: list[str]) -> dict[str | None, list[Pair]]:
-    """The parts, or everything as one where no name says `train`."""
-    if "train" not in found or len(found) == 1:
-        return {None: [one for pairs in found.values() for one in pairs]}
-    if aside := found.pop(None, None):
-        notes.append(f"{len(aside):,} pairs are left aside, as their files' names are of no part (train, valid, test)")
-    return found
-
-
-def _groups(
-    names: Sequence[str], translate_from: str | int | None, translate_to: str | int | None
-) -> dict[str, dict[str, str]]:
-    """Files line by line, by their stem; those of the two ends that were named, whatever they look like."""
-    if not (isinstance(translate_from, str) and isinstance(translate_to, str)):
-        return language_files(names)
-    groups: dict[str, dict[str, str]] = {}
-    for name in names:
-        path = PurePosixPath(name).with_name(plain_name(name))
-        if path.suffix.removeprefix(".") in (translate_from, translate_to):
-            groups.setdefault(str(path.with_suffix("")), {})[path.suffix.removeprefix(".")] = name
-    return {stem: ends for stem, ends in groups.items() if len(ends) > 1}
-
-
-def _chosen_ends(
-    where: str, known: Sequence[str], first: str | int | None, second: str | int | None
-) -> tuple[str, str]:
-    for one in (first, second):
-        if one is not None and str(one) not in known:
-            raise InputError(f"{where!r} has no files that end in {str(one)!r}; {nearest(str(one), known)}")
-    if len(known) > 2 and (first is None or second is None):
-        raise InputError(
-            f"{where!r} holds the languages {', '.join(known)}; say which with data.translate_from= and "
-            "data.translate_to="
-        )
-    source = str(first) if first is not None else next(one for one in known if one != str(second))
-    target = str(second) if second is not None else next((one for one in known if one != source), source)
-    if source == target:
-        raise InputError(f"translate_from and translate_to are both {source!r}; give two of {', '.join(known)}")
-    return source, target
-
-
-def _aligned(source: TextFile, target: TextFile) -> list[Pair]:
-    """The pairs of two files.
-
-    Raises:
-        InputError: not as many lines in both, or an empty one.
-    """
-    for file in (source, target):
-        file.check_lines()
-        while file.lines and not file.lines[-1].strip():
-            file.lines.pop()
-    if len(source.lines) != len(target.lines):
-        shorter, longer = sorted((source, target), key=lambda file: len(file.lines))
-        raise InputError(
-            f"{longer.where} has {len(longer.lines):,} lines, but {shorter.where} has {len(shorter.lines):,}, so line "
-            f"{len(shorter.lines) + 1:,} has no translation; give files that fit line by line"
-        )
-    for file in (source, target):
-        for number, line in enumerate(file.lines, 1):
-            if not line.strip():
-                raise InputError(
-                    f"{file.place(number)}: the line is empty, so its translation has no source; fill it in, or remove "
-                    "it from both files"
-                )
-    pairs = zip(source.lines, target.lines, strict=True)
-    return [Pair(one.strip(), other.strip(), source.place(number)) for number, (one, other) in enumerate(pairs, 1)]
-
-
-def _table_pairs(
-    file: TextFile, first: str | int | None, second: str | int | None
-) -> tuple[list[Pair], tuple[str, str]]:
-    """The pairs of a table; its first line holds names where `translate_from` or `translate_to` is one of them.
-
-    Raises:
-        InputError: no such column, a line with another number of columns, or an empty cell.
-    """
-    file.check_lines()
-    rows = list(cells_of(file, "," if plain_name(file.name).lower().endswith(".csv") else "\t"))
-    names = rows[0].cells
-    header = any(isinstance(one, str) and one in names for one in (first, second))
-    places = []
-    for one, usual in ((first, 1), (second, 2)):
-        if header and one in names:
-            places.append(names.index(str(one)))
-        elif str(one or usual).isdecimal() and 1 <= int(one or usual) <= len(names):
-            places.append(int(one or usual) - 1)
-        else:
-            where = file.place(rows[0].line)
-            raise InputError(f"{where}: there is no column {one or usual!r}; {nearest(str(one or usual), names)}")
-    pairs = []
-    for row in rows[1:] if header else rows:
-        if len(row.cells) != len(names):
-            raise InputError(
-                f"{file.place(row.line)}: it has {len(row.cells)} columns, but {len(names)} are needed; correct it"
-            )
-        texts = [row.cells[place] for place in places]
-        if not all(texts):
-            raise InputError(f"{file.place(row.line)}: a sentence or its translation is empty; fill in or remove it")
-        pairs.append(Pair(texts[0], texts[1], file.place(row.line)))
-    if not pairs:
-        raise InputError(f"{file.where} holds names of columns and no sentences; give it at least one")
-    called = [names[place] if header else f"column {place + 1}" for place in places]
-    return pairs, (called[0], called[1])

@@ -105,8 +105,9 @@ class SequenceSamples:
 
     @property
     def targets(self) -> Array:
-        """All class numbers, or all sequences of targets end to end."""
-        return (self._targets.values if isinstance(self._targets, Ragged) else self._targets).astype(np.int64)
+        """All class numbers, or all sequences of targets end to end, without places that have none."""
+        values: Array = self._targets.values if isinstance(self._targets, Ragged) else self._targets
+        return values[values != IGNORED].astype(np.int64) if values.ndim == 1 else values.astype(np.int64)
 
     @property
     def lengths(self) -> Array:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
 from neuropil.data.archive import Archive
+from neuropil.data.in_memory import Described
 from neuropil.data.records import DataInfo, Splits
 from neuropil.errors import InputError
 from neuropil.registry import nearest
 from neuropil.sequences.division import divide, settle_parts, splits_of
+from neuropil.sequences.pieces import Pieces, SubwordLevel, is_subwords, pieces_of, settled_lower
 from neuropil.sequences.ragged import IGNORED, Ragged, SequenceSamples
+from neuropil.sequences.tagged_pieces import piece_tags, word_pieces
 from neuropil.sequences.text_files import TextFile, plain_name, read_text
 from neuropil.sequences.tokens import composed
 from neuropil.sequences.vocabulary import Vocabulary
@@ -25,6 +29,9 @@ Array = np.ndarray[Any, Any]
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """The columns of CoNLL-U, in lower case."""
+
+MAX_PIECES = 512
+"""Subwords in one sentence, where it is not said: as many as BERT has positions."""
 
 MAX_WORDS = 2_000
 """Words in one sentence at most; more are a file without empty lines."""
@@ -56,34 +63,34 @@ def is_tagged_name(name: str) -> bool:
 
 
 def open_tagged(
-    *,
-    root: str,
-    column: str | int | None = None,
-    encoding: str = "utf-8",
-    lower: bool = False,
-    least_count: int = 2,
-    most: int | None = None,
-    character_length: int = 20,
-    leave_out: tuple[str, ...] = (),
-    valid_fraction: float = 0.1,
-    test_fraction: float | None = None,
-    split_seed: int = 0,
-) -> Splits:
+    *, root: str, column: str | int | None = None, encoding: str = "utf-8",
+    level: Literal["word"] | SubwordLevel = "word", lower: bool | None = None, subwords: str | None = None,
+    size: int | None = None, least_count: int | None = None, most: int | None = None,
+    character_length: int | None = None, max_length: int | None = None, leave_out: tuple[str, ...] = (),
+    valid_fraction: float = 0.1, test_fraction: float | None = None, split_seed: int = 0
+) -> Splits:  # fmt: skip
     """Sentences with a tag at every word: CoNLL-U files, or one word and its tag a line with empty lines between.
 
     Files whose names say `train`, `dev` (or `valid`, `val`) and `test` are the parts. Vocabulary and tags are those of
     the training part.
 
-    Shape: inputs int64 `[N, T, 1 + character_length]`: the word's number, then its characters'; targets `[N, T]`.
+    Shape: inputs int64 `[N, T, 1 + character_length]`: the word's number, then its characters'; targets `[N, T]`. Of
+    subwords `[N, T]` at level `wordpiece`, `[CLS]` first and `[SEP]` last, and `[N, T, 1]` at level `bpe`; a word's tag
+    stands at its first piece, -100 at the others.
 
     Args:
         root: a file, or a folder or zip file of some; gzipped ones too.
         column: of the tags: `upos`, `xpos` … of CoNLL-U, else a number from 1; left out: `upos`, or the last column.
         encoding: of the files.
-        lower: words are looked up in small letters; their characters stay as they are.
-        least_count: words that occur less often in the training part are unknown.
+        level: `word`, `wordpiece` or `bpe`.
+        lower: words are looked up in small letters, their characters stay as they are; left out: of `wordpiece` only.
+        subwords: their file or folder (see `neuropil.sequences.pieces`); left out: they are trained.
+        size: subwords that are trained; 8,000 where left out.
+        least_count: words that occur less often in the training part are unknown; of subwords, rarer pairs are not
+            merged; 2 where left out.
         most: words in the vocabulary at most.
-        character_length: characters of a word that are given to the network, its first ones; 0: none.
+        character_length: characters of a word beside words, its first ones; 0: none; 20 where left out.
+        max_length: subwords of a sentence at most, 512 where left out; words behind them are not read.
         leave_out: patterns of file names that are not read.
         valid_fraction: share of the training sentences to validate on, where no file is for that.
         test_fraction: share to test on, likewise; left out: 0.1, or 0 where the files divide themselves.
@@ -94,49 +101,83 @@ def open_tagged(
             training part lacks; file and line are named.
     """
     notes: list[str] = []
-    found = divide(
-        root, leave_out, is_tagged_name, lambda store, name: read_tagged(store, name, column, encoding), notes
-    )
+    read = partial(read_tagged, column=column, encoding=encoding)
     parts, sentence = settle_parts(
-        found, unit="sentences", valid_fraction=valid_fraction, test_fraction=test_fraction, seed=split_seed
+        divide(root, leave_out, is_tagged_name, read, notes), unit="sentences", valid_fraction=valid_fraction,
+        test_fraction=test_fraction, seed=split_seed,
+    )  # fmt: skip
+    saved: dict[str, Any] = {"level": level, "column": column, "encoding": encoding}
+    if is_subwords(level):
+        _refuse(f"is for level=word, but level={level} was given", most=most, character_length=character_length)
+        saved |= {"lower": settled_lower(lower, level, subwords), "max_length": _or(max_length, MAX_PIECES)}
+        texts = (" ".join(one.words) for one in parts["train"])
+        pieces, told = pieces_of(
+            level, texts, subwords=subwords, size=size, lower=saved["lower"], shifted=level == "bpe",
+            least_count=least_count,
+        )  # fmt: skip
+        saved |= pieces.saved()
+    else:
+        _refuse("is for data.level=wordpiece or bpe", subwords=subwords, size=size, max_length=max_length)
+        saved |= {"lower": bool(lower), "character_length": _or(character_length, 20)}
+        told = _vocabularies(parts["train"], saved, _or(least_count, 2), most)
+    info = _described(root, parts["train"], saved, [*notes, sentence, told])
+    return _with_cuts_told(splits_of(parts, lambda sentences: tagged_samples(sentences, info)), parts["train"])
+
+
+def _or(given: int | None, usual: int) -> int:
+    """A number that was given, else the usual one."""
+    return usual if given is None else given
+
+
+def _with_cuts_told(splits: Splits, train: Sequence[Sentence]) -> Splits:
+    """The parts, with a sentence about training words that found no room."""
+    if not (lost := sum(len(one.words) for one in train) - len(splits.train.targets)):
+        return splits
+    length = splits.info.encoding["max_length"]
+    note = (
+        f"{lost:,} training words stand behind the first {length} tokens of their sentence; data.max_length= keeps more"
     )
-    saved = {"lower": lower, "character_length": character_length, "column": column, "encoding": encoding}
-    info = _described(root, parts["train"], saved, least_count, most, [*notes, sentence])
-    return splits_of(parts, lambda sentences: tagged_samples(sentences, info))
+    info = replace(splits.info, notes=(*splits.info.notes, note))
+    valid, test = (None if part is None else Described(part, info) for part in (splits.valid, splits.test))
+    return Splits(Described(splits.train, info), valid, test)
 
 
-def _described(
-    root: str,
-    train: Sequence[Sentence],
-    saved: dict[str, Any],
-    least_count: int,
-    most: int | None,
-    notes: Sequence[str],
-) -> DataInfo:
-    """What is known of the training sentences: their vocabularies and tags."""
-    length = saved["character_length"]
-    if length < 0:
+def _refuse(reason: str, **options: Any) -> None:
+    """Refuse options of the other levels.
+
+    Raises:
+        InputError: one was given.
+    """
+    for name, given in options.items():
+        if given is not None:
+            raise InputError(f"{name}={given} {reason}; leave it out, or give the other level")
+
+
+def _vocabularies(train: Sequence[Sentence], saved: dict[str, Any], least_count: int, most: int | None) -> str:
+    """Words and characters of the training sentences, put into `saved`; and a sentence about them."""
+    if (length := saved["character_length"]) < 0:
         raise InputError(f"character_length is {length}; give 0 or more characters")
     words = Counter(_looked_up(word, saved["lower"]) for one in train for word in one.words)
     vocabulary = Vocabulary.build(words, least_count=least_count, most=most)
     characters = Vocabulary.of(character for one in train for word in one.words for character in word)
+    saved |= {"vocabulary": list(vocabulary.entries), "characters": list(characters.entries)}
+    return _in_words(vocabulary, characters, words)
+
+
+def _described(root: str, train: Sequence[Sentence], saved: dict[str, Any], notes: Sequence[str]) -> DataInfo:
+    """What is known of the training sentences: how they are read, and their tags."""
     classes = tuple(sorted({tag for one in train for tag in one.tags}))
     if len(classes) < 2:
         raise InputError(f"{root!r}: every word has the tag {classes[0]!r}; name another column with data.column=")
+    shapes = {"word": (0, 1 + saved.get("character_length", 0)), "wordpiece": (0,), "bpe": (0, 1)}
     return DataInfo(
         source=root,
         kind="sequences",
         target="tags",
-        input_shape=(0, 1 + length),
+        input_shape=shapes[saved["level"]],
         classes=classes,
-        notes=(*notes, _in_words(vocabulary, characters, words)),
-        encoding={
-            "reads": "tagged",
-            "level": "word",
-            **saved,
-            "vocabulary": list(vocabulary.entries),
-            "characters": list(characters.entries),
-        },
+        notes=tuple(notes),
+        encoding={"reads": "tagged", **saved},
     )
 
 
@@ -168,8 +209,11 @@ def tagged_samples(sentences: Sequence[Sentence], info: DataInfo) -> SequenceSam
                 )
         targets.append(np.array([numbers[tag] for tag in one.tags], dtype=np.int32))
     names = [f"{one.where}, line {one.lines[0]}" for one in sentences]
-    inputs = word_inputs([one.words for one in sentences], info.encoding)
-    return SequenceSamples(inputs, Ragged.of(targets), info, names, IGNORED)
+    words = [one.words for one in sentences]
+    if is_subwords(info.encoding["level"]):
+        places = word_pieces(words, Pieces.from_saved(info.encoding), int(info.encoding["max_length"]))
+        return SequenceSamples(places.inputs, piece_tags(targets, places), info, names, IGNORED)
+    return SequenceSamples(word_inputs(words, info.encoding), Ragged.of(targets), info, names, IGNORED)
 
 
 def word_inputs(sentences: Sequence[Sequence[str]], encoding: Any) -> Ragged:

@@ -15,6 +15,7 @@ from typing import IO
 from neuropil.data.archive import MAX_FILE_BYTES, Archive, UnusableFile, open_archive, open_file
 from neuropil.data.picture_layout import PART_NAMES
 from neuropil.errors import InputError
+from neuropil.sequences import python_docs
 
 __all__ = ["MAX_LINE", "Cells", "TextFile", "cells_of", "decoded", "part_of", "plain_name", "read_text", "text_store"]
 
@@ -75,12 +76,14 @@ class _OneFile:
 
 
 def text_store(root: str | Path) -> Archive:
-    """A folder, a zip file, or a single file as if it lay in a folder by itself.
+    """A folder, a zip file, or a single file as if it lay in a folder by itself; `python_docs`, if no path, is that text.
 
     Raises:
         InputError: there is no such path, or it cannot be read.
     """
     place = Path(root).expanduser()
+    if str(root) == python_docs.NAME and not place.exists():
+        return python_docs.PythonDocs()
     if place.is_file() and place.suffix.lower() != ".zip":
         return _OneFile(place)
     return open_archive(place)

@@ -45,7 +45,22 @@ SOURCES = Catalogue(
             "neuropil.sequences.captions:open_captions",
             "pictures and a file of what they show, a sentence a line",
         ),
-        "text": ("neuropil.sequences.language:open_text", "plain text for language models: characters or words"),
+        "text": (
+            "neuropil.corpora.language:open_text",
+            "plain text for language models: characters, words or subwords",
+        ),
+        "pretraining_text": (
+            "neuropil.corpora.pretraining:open_pretraining_text",
+            "plain text for BERT's pretraining: hidden tokens, next sentences",
+        ),
+        "questions": (
+            "neuropil.sequences.questions:open_questions",
+            "questions whose answers stand in a text: SQuAD's JSON, or a table",
+        ),
+        "python_docs": (
+            "neuropil.sources.default_text:open_python_docs",
+            "the prose of Python's own documentation strings, on every machine; as root= of texts, too",
+        ),
         "npz": ("neuropil.data.npz:open_npz", "NumPy arrays x, y or x_train, y_train, x_test, y_test"),
     },
 )

@@ -17,8 +17,9 @@ from neuropil.data.in_memory import Described
 from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.registry import checked_options, nearest
-from neuropil.sequences.guessing import guess_text
+from neuropil.sequences.python_docs import NAME as PYTHON_DOCS
 from neuropil.sources import SOURCES
+from neuropil.sources.guessing import guess_text
 
 __all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source"]
 
@@ -141,6 +142,8 @@ def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, An
             raise InputError(f"data is the path {source!r} already; leave data.root out, or name a built-in data set")
         given["root"] = str(only_archive(Path(source).expanduser()))
         kind = guess_source(given["root"])
+        if kind in ("csv", "parallel") and "text" in given:  # a table whose columns of texts are named
+            kind = "labelled_text"
         note = f"{source!r} was read as {kind!r}: {SOURCES.describe(kind)}"
     opener = SOURCES.builder(kind)
     checked = checked_options(opener, given, where=f"data source {kind!r}")
@@ -149,7 +152,7 @@ def _settled(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, An
             raise InputError(f"data source {kind!r} needs the option {name!r}: the file or folder to read")
     if "root" in checked:
         root = Path(checked["root"]).expanduser()
-        if not root.exists():
+        if not root.exists() and checked["root"] != PYTHON_DOCS:
             raise InputError(f"there is no file or folder {checked['root']!r}; check data.root")
         checked["root"] = str(root)
     return kind, checked, note

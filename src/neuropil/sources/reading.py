@@ -25,7 +25,7 @@ from neuropil.data.records import DataInfo, Samples, Skipped
 from neuropil.data.tables import Rows, named_table, read_rows
 from neuropil.data.tables_encoding import NumberColumn, Table, TableEncoding, numbers
 from neuropil.errors import InputError
-from neuropil.sequences.new_text import labelled_sequences, read_new_texts
+from neuropil.sources.new_text import labelled_sequences, read_new_texts
 from neuropil.sources.opening import guess_source, only_archive
 
 __all__ = ["Inputs", "open_labelled", "read_inputs"]

@@ -17,6 +17,11 @@ TASKS = Catalogue(
             "neuropil.tasks.language_modelling:LanguageModelling",
             "the next word or letter: perplexity",
         ),
+        "pretraining": (
+            "neuropil.tasks.pretraining:Pretraining",
+            "BERT's two: hidden tokens, and whether a text follows another",
+        ),
+        "spans": ("neuropil.tasks.answer_spans:AnswerSpans", "where in a text an answer stands: exact match and F1"),
         "translation": ("neuropil.tasks.translation:Translation", "a sentence for a sentence: BLEU"),
         "captioning": ("neuropil.tasks.captioning:Captioning", "a sentence about a picture: BLEU"),
         "regression": ("neuropil.tasks.regression:Regression", "one or more values a sample: squared error"),

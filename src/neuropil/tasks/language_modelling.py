@@ -12,11 +12,13 @@ from torch import Generator, Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.contracts import BatchLike, Carry
+from neuropil.nn.vocabulary_loss import linear_cross_entropy
 from neuropil.recurrent.decoding import State, Step, sample
 from neuropil.recurrent.truncation import detach_state
 from neuropil.tasks.gathering import Gathering, at_least_single
-from neuropil.tasks.text import BEGIN, END, PAD, UNKNOWN, Level, checked_vocabulary, text_of
+from neuropil.tasks.text import Level, characters_of, checked_vocabulary, end_of, pad_of, silent, text_of
 from neuropil.tasks.token_loss import IGNORED, TokenLosses, check_tokens, token_losses, weighted_mean
+from neuropil.tasks.vocabulary_scores import OffersHidden, check_matrix, token_scores
 
 __all__ = ["Continues", "LanguageModelling", "LanguageModellingScorer", "carried", "continued"]
 
@@ -40,6 +42,9 @@ class Continues(Protocol):
 class LanguageModelling:
     """Cross-entropy of every next token, the state handed from one window of a text to the next.
 
+    A network that offers `hidden` and `output_matrix` (GPT) reads each window by itself; its loss is made without all
+    logits in memory.
+
     Source:
         Chapter, RNN, mapping (a), and truncated BPTT: what is known of the text before goes on from window to window,
         the error goes back no further than the window's first token (Williams and Peng 1990).
@@ -49,7 +54,8 @@ class LanguageModelling:
 
     Shape:
         the network: ids `[N, T]` and a state -> logits `[N, T, V]` and the state behind; targets int64 `[N, T]`, -100
-        or 0 where there is none. Row r goes on where row r of the batch before ended if its index is one more.
+        where there is none (and 0 where that is padding). Row r goes on where row r of the batch before ended if its
+        index is one more. Where documents are packed, ids are `[N, T, 2]`, the document's number beside each.
 
     Args:
         vocabulary: the tokens in the order of their ids.
@@ -70,7 +76,9 @@ class LanguageModelling:
 
     def __init__(self, vocabulary: Sequence[str], *, level: Level = "word") -> None:
         self.vocabulary, self.level = checked_vocabulary(vocabulary), level
+        self.pad, self._end = pad_of(self.vocabulary), end_of(self.vocabulary)
         self._checked = False
+        self._compiled: Any = None
 
     def step(self, model: nn.Module, batch: BatchLike, carry: Carry) -> tuple[Tensor, Carry]:
         """The loss of one batch, and the state behind it for the next, cut off from its past.
@@ -79,11 +87,36 @@ class LanguageModelling:
             InputError: outputs or targets of the wrong shape (looked at in the first batch only), or an id outside the
                 vocabulary.
         """
+        if isinstance(model, OffersHidden):
+            return self._by_parts(model, batch), None
         outputs, state = model(batch.inputs, continued(carry, batch))
         if not self._checked:
             self.check(outputs, batch.targets)
             self._checked = True
         return self.losses(outputs, batch.targets).mean, carried(state, batch)
+
+    def _by_parts(self, model: OffersHidden, batch: BatchLike) -> Tensor:
+        """The mean loss, made of a part of the vocabulary at a time."""
+        hidden, _ = self._reader(model)(batch.inputs)
+        weight, bias = model.output_matrix()
+        if not self._checked:
+            check_matrix(weight, len(self.vocabulary))
+            self._checked = True
+        targets = self.known(batch.targets)
+        return linear_cross_entropy(hidden.flatten(0, 1), weight, bias, targets.flatten())
+
+    def _reader(self, model: Any) -> Any:
+        """What makes a network's hidden values; compiled, where the network is."""
+        own = getattr(model, "_orig_mod", None)
+        if own is None:
+            return model.hidden
+        if self._compiled is None:
+            self._compiled = torch.compile(own.hidden)
+        return self._compiled
+
+    def known(self, targets: Tensor) -> Tensor:
+        """The targets, -100 where they are padding."""
+        return targets if self.pad is None else targets.masked_fill(targets == self.pad, IGNORED)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> TokenLosses:
         """The loss of each token, in nats.
@@ -91,7 +124,7 @@ class LanguageModelling:
         Raises:
             InputError: what torch cannot compute, in words.
         """
-        return token_losses(outputs, targets.masked_fill(targets == PAD, IGNORED), "tokens")
+        return token_losses(outputs, self.known(targets), "tokens")
 
     def check(self, outputs: Tensor, targets: Tensor) -> None:
         """Hold shapes and ids against the vocabulary.
@@ -116,9 +149,14 @@ class LanguageModelling:
         likeliest = at_least_single(logits[:, -1].detach()).softmax(1).topk(min(TOP, len(self.vocabulary)), 1)
         answers = []
         for chances, ids in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
-            top = [[self.vocabulary[one], chance] for one, chance in zip(ids, chances, strict=True)]
+            top = [[self._said(one), chance] for one, chance in zip(ids, chances, strict=True)]
             answers.append({"next": top[0][0], "probability": top[0][1], "top": top})
         return answers
+
+    def _said(self, number: int) -> str:
+        """A token as it is shown."""
+        entry = self.vocabulary[number]
+        return text_of([entry], "bpe") if self.level == "bpe" else entry
 
     def write(
         self,
@@ -153,9 +191,10 @@ class LanguageModelling:
             state = model.begin(prompt[:, :-1])
         found = sample(
             model.step, state, prompt[:, -1], most=most, temperature=temperature, top_k=top_k, top_p=top_p,
-            generator=generator, end=END if stop else NEVER_ENDS, never=(PAD, UNKNOWN, BEGIN),
+            generator=generator, end=self._end if stop and self._end is not None else NEVER_ENDS,
+            never=silent(self.vocabulary),
         )  # fmt: skip
-        texts = [[one for one in ids if one != PAD and not (stop and one == END)] for ids in found.ids.tolist()]
+        texts = [ids[: ids.index(self._end)] if stop and self._end in ids else ids for ids in found.ids.tolist()]
         return [text_of([self.vocabulary[one] for one in ids], self.level) for ids in texts]
 
 
@@ -189,6 +228,9 @@ def _each(state: Any, change: Any) -> Any:
 class LanguageModellingScorer:
     """Loss in nats a token, perplexity, bits a token, accuracy; the state goes from batch to batch as in training.
 
+    Of subwords bits are those of a character: all nats over the characters that the tokens stand for (see
+    `neuropil.tasks.text.characters_of`), so that vocabularies can be compared.
+
     Args:
         task: whose loss and vocabulary these are.
     """
@@ -197,6 +239,8 @@ class LanguageModellingScorer:
         self.task = task
         self._found = Gathering()
         self._carry: Carry = None
+        of_pieces = task.level in ("wordpiece", "bpe")
+        self._characters = characters_of(task.vocabulary, task.level) if of_pieces else None
 
     def update(self, model: nn.Module, batch: BatchLike) -> None:
         """Run the model on one batch and add its results.
@@ -205,12 +249,28 @@ class LanguageModellingScorer:
             InputError: outputs or targets that do not fit the task.
         """
         with torch.no_grad():
-            outputs, state = model(batch.inputs, continued(self._carry, batch))
-            self._carry = carried(state, batch)
-            self.task.check(outputs, batch.targets)
-            losses = self.task.losses(outputs, batch.targets)
-            right = ((outputs.argmax(2) == batch.targets) & losses.known).sum(1)
-        self._found.add(batch.indices, **losses.columns(), right=right)
+            if isinstance(model, OffersHidden):
+                losses, right = self._by_parts(model, batch)
+            else:
+                outputs, state = model(batch.inputs, continued(self._carry, batch))
+                self._carry = carried(state, batch)
+                self.task.check(outputs, batch.targets)
+                losses = self.task.losses(outputs, batch.targets)
+                right = (outputs.argmax(2) == batch.targets) & losses.known
+            columns = {**losses.columns(), "right": right.sum(1)}
+            if self._characters is not None:
+                said = torch.tensor(self._characters, device=batch.targets.device)
+                columns["characters"] = (said[batch.targets.clamp(min=0)] * losses.known).sum(1)
+        self._found.add(batch.indices, **columns)
+
+    def _by_parts(self, model: OffersHidden, batch: BatchLike) -> tuple[TokenLosses, Tensor]:
+        """The losses and hits of a network whose logits are made some places at a time."""
+        hidden, _ = model.hidden(batch.inputs)
+        weight, bias = model.output_matrix()
+        check_matrix(weight, len(self.task.vocabulary))
+        targets = self.task.known(batch.targets)
+        each, right = token_scores(hidden.flatten(0, 1), weight, bias, targets.flatten())
+        return TokenLosses(each.view(targets.shape), targets != IGNORED), right.view(targets.shape)
 
     def compute(self) -> dict[str, float]:
         """The metrics of all tokens so far.
@@ -219,10 +279,13 @@ class LanguageModellingScorer:
             InputError: there are no windows.
         """
         loss, counts = weighted_mean(self._found), self._found.column("counts")
+        of_what, share = self.task.level, 1.0
+        if self._characters is not None:
+            of_what, share = "character", counts.sum() / max(1, self._found.column("characters").sum())
         return {
             "loss": loss,
             "perplexity": math.exp(loss) if loss < 700 else math.inf,
-            f"bits_per_{self.task.level}": loss / math.log(2),
+            f"bits_per_{of_what}": float(loss / math.log(2) * share),
             "accuracy": float(self._found.column("right").sum() / max(1, counts.sum())),
         }
 

@@ -104,7 +104,8 @@ class Tagging:
 
         Args:
             outputs: logits `[N, T, K]`.
-            words: of each sentence; with them an answer has the words beside their tags, and ends where they do.
+            words: of each sentence; with them an answer has the words beside their tags, and ends where they do. Where
+                tokens are pieces of words, the word at its first piece and `""` at the others, which get no tag.
 
         Raises:
             InputError: outputs of another shape, or more words than there are outputs.
@@ -120,9 +121,11 @@ class Tagging:
             said = list(words[row])
             if len(said) > len(tags):
                 raise InputError(f"a sentence of {len(said)} words was given, but there are outputs for {len(tags)}")
-            text = " ".join(f"{word}/{tag}" for word, tag in zip(said, tags, strict=False))
+            places = [place for place, word in enumerate(said) if word]
+            text = " ".join(f"{said[place]}/{tags[place]}" for place in places)
             answers.append({
-                "text": text, "words": said, "tags": tags[: len(said)], "probabilities": sure[: len(said)]
+                "text": text, "words": [said[place] for place in places], "tags": [tags[place] for place in places],
+                "probabilities": [sure[place] for place in places],
             })  # fmt: skip
         return answers
 

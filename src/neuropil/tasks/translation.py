@@ -14,7 +14,7 @@ from neuropil.nn.contracts import BatchLike, Carry
 from neuropil.recurrent.decoding import State, Step, beam, greedy
 from neuropil.tasks.bleu import BleuCounts
 from neuropil.tasks.gathering import Gathering
-from neuropil.tasks.text import BEGIN, PAD, UNKNOWN, Level, checked_vocabulary, text_of, tokens_of
+from neuropil.tasks.text import BEGIN, END, PAD, UNKNOWN, Level, checked_vocabulary, silent, text_of, tokens_of
 from neuropil.tasks.token_loss import IGNORED, TokenLosses, check_tokens, token_losses, weighted_mean
 
 __all__ = ["Translation", "TranslationScorer", "Writes"]
@@ -122,13 +122,14 @@ class Translation:
     def write(self, model: Writes, inputs: Tensor) -> Tensor:
         """What a network writes about each input, int64 `[N, T]`: up to the end token, then padding.
 
-        Padding, begin and unknown tokens never come.
+        Tokens that stand for no text never come, but the end token.
 
         Args:
             model: a network that writes, in evaluation mode.
             inputs: a batch of what it reads.
         """
-        most, never = self.most, (PAD, UNKNOWN, BEGIN)
+        most = self.most
+        never = tuple(sorted({PAD, UNKNOWN, BEGIN, *silent(self.vocabulary, ends=True)} - {END}))
         start = torch.full((len(inputs),), BEGIN, dtype=torch.int64, device=inputs.device)
         with torch.no_grad():
             state = model.begin(inputs)

@@ -2,10 +2,11 @@
 
     step-00000120/  model.safetensors  state.safetensors  [averaged.safetensors]  state.json
     best-00000080/  model.safetensors  state.json
+    average-00000120/  model.safetensors  state.json
 
 `state.json` holds every other state in plain JSON, the size and SHA-256 of each file beside it, and its own SHA-256.
 Nothing is ever overwritten in place: at any moment, also after a kill or a power cut, the newest folder that verifies
-is a whole one. The links `last` and `best` are for people; programs go by the folders themselves.
+is a whole one. The links `last`, `best` and `average` are for people; programs go by the folders themselves.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ __all__ = [
 FORMAT = 1
 """The version of the layout; a newer one is refused, an older one is read for ever."""
 
-Kind = Literal["step", "best"]
-"""A `step` checkpoint holds all that resuming needs, a `best` one the weights for use alone."""
+Kind = Literal["step", "best", "average"]
+"""A `step` checkpoint holds all that resuming needs; a `best` one and a mean of several hold weights alone."""
 
-_KINDS: tuple[Kind, ...] = ("step", "best")
-_FOLDER = re.compile(r"(step|best)-(\d{8,})(?:-(\d+))?")
-_TEMPORARY = re.compile(r"(step|best)-[\d-]+\.tmp-\d+|\.(last|best)\.\d+\.tmp")
+_LINKS: dict[Kind, str] = {"step": "last", "best": "best", "average": "average"}
+_FOLDER = re.compile(r"(step|best|average)-(\d{8,})(?:-(\d+))?")
+_TEMPORARY = re.compile(r"(step|best|average)-[\d-]+\.tmp-\d+|\.(last|best|average)\.\d+\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,17 @@ class Checkpoint:
     folder: Path
     state: dict[str, Any]
     tensors: dict[str, dict[str, Tensor]]
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights for use: averaged ones where there are some, else the rule's, else the model's own.
+
+        Raises:
+            CheckpointError: there are none.
+        """
+        found = next(filter(None, map(self.tensors.get, ("averaged", "use", "model"))), None)
+        if found is None:
+            raise CheckpointError(f"the checkpoint {self.folder.name!r} holds no weights, so it is none of this run")
+        return found
 
 
 def save_checkpoint(
@@ -73,7 +85,7 @@ def save_checkpoint(
         step: optimizer steps done; names the folder.
         tensors: file stem -> tensors by name.
         state: plain JSON values.
-        kind: what the folder is called and which link (`last` or `best`) is turned to it.
+        kind: what the folder is called and which link (`last`, `best` or `average`) is turned to it.
 
     Raises:
         CheckpointError: the disk refused (full, read-only, failing); earlier checkpoints are untouched.
@@ -101,7 +113,7 @@ def save_checkpoint(
             f"the checkpoint of step {step} could not be written to {str(root)!r}: {error.strerror or error}; "
             "earlier checkpoints are untouched: free some space or give another run folder, then resume"
         ) from error
-    _link(root / ("last" if kind == "step" else "best"), final.name)
+    _link(root / _LINKS[kind], final.name)
     return final
 
 
@@ -180,13 +192,13 @@ def tidy_checkpoints(root: Path, *, keep: int | None = None, newest: int | None 
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-        for kind in _KINDS:
+        for kind, name in _LINKS.items():
             numbered = _numbered(root, kind)
             passed_over = [one for one in numbered if newest is not None and one[0] > newest]
             valid = numbered[: len(numbered) - len(passed_over)]
             for _, _, folder in passed_over if keep is None else [*passed_over, *valid[:-keep]]:
                 shutil.rmtree(folder, ignore_errors=True)
-            link = root / ("last" if kind == "step" else "best")
+            link = root / name
             if valid and link.resolve().name != valid[-1][2].name:  # a save was cut off before its link was turned
                 _link(link, valid[-1][2].name)
 

@@ -49,6 +49,18 @@ class Exported:
     difference: float
     batches: tuple[int, ...]
 
+    def figures(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {"file": str(self.path), "format": self.format, "difference": self.difference}
+
+    def in_words(self) -> str:
+        """The same as a sentence."""
+        sizes = " and ".join(map(str, self.batches))
+        return (
+            f"{self.path}: batches of {sizes} differ from the network by at most {self.difference:.1e} of the largest "
+            "output"
+        )
+
 
 def export_network(
     network: nn.Module,

@@ -18,6 +18,7 @@ from torch import hub
 from neuropil.errors import InputError, MissingExtraError
 from neuropil.files import sha256_of
 from neuropil.registry import nearest
+from neuropil.transfer.layouts import read_layout
 from neuropil.transfer.published import KNOWN_FILES, TIMM, TORCHVISION
 from neuropil.transfer.records import Preprocessing, WeightRecord
 
@@ -34,7 +35,7 @@ SAYS_MORE = "neuropil"
 
 
 class FoundWeights(NamedTuple):
-    """A file of weights on this machine, and what is known of it."""
+    """A file of weights on this machine, or a folder as Hugging Face writes it, and what is known of it."""
 
     path: Path
     record: WeightRecord | None
@@ -54,7 +55,8 @@ def find_weights(name: str | Path, *, tell: Callable[[str], None] = lambda sente
     """The file that a name stands for, fetched first where it is a remote one that is not in the cache.
 
     Args:
-        name: a path, `torchvision:NAME`, or `hf-hub:OWNER/REPOSITORY[@REVISION][/FILE]`.
+        name: the path of a file, or of a folder as Hugging Face writes it; `torchvision:NAME`, or
+            `hf-hub:OWNER/REPOSITORY[@REVISION][/FILE]`.
         tell: gets a sentence before anything is downloaded.
 
     Raises:
@@ -68,6 +70,8 @@ def find_weights(name: str | Path, *, tell: Callable[[str], None] = lambda sente
         return _from_hugging_face(text, tell)
     try:
         path = Path(name).expanduser()
+        if path.is_dir():
+            return FoundWeights(path, read_layout(path).record)
         return FoundWeights(path, _record_of(path) if path.is_file() else None)
     except (OSError, RuntimeError) as error:  # no such user, a name too long, a file that may not be read
         reason = getattr(error, "strerror", None) or error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from neuropil.transfer.darknet import darknet_tensors
 from neuropil.transfer.foreign_files import read_layers
 from neuropil.transfer.keys import translated
 from neuropil.transfer.layer_order import named_by_order
+from neuropil.transfer.layout_tensors import is_body, of_our_network
+from neuropil.transfer.layouts import read_layout
 from neuropil.transfer.reading import DARKNET_SUFFIX, LAYER_SUFFIXES, read_weights
 
 __all__ = ["LoadReport", "load_weights"]
@@ -51,15 +54,17 @@ class LoadReport:
         return not (self.missing or self.unexpected or self.mismatched)
 
 
-def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> LoadReport:
+def load_weights(model: nn.Module, path: Path | str, *, strict: bool | Literal["body"] = True) -> LoadReport:
     """Copy the weights of a file into a network, translating their names where a key table knows them.
 
     The network is changed only when nothing stands against it; a refusal leaves it as it was.
 
     Args:
         model: takes the weights, each on its own device and in its own dtype.
-        path: a file that `read_weights`, `read_layers` or `darknet_tensors` reads.
-        strict: refuse a file that does not fill the network exactly. Otherwise load what fits by name and shape (a
+        path: a file that `read_weights`, `read_layers` or `darknet_tensors` reads, or a folder as Hugging Face writes
+            it.
+        strict: refuse a file that does not fill the network exactly; `body` a folder that does not fill the body
+            exactly: its head is loaded where it is the network's. Otherwise load what fits by name and shape (a
             network with a new classifier) and report the rest.
 
     Returns:
@@ -82,7 +87,9 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
             (name, tuple(weights[name].shape), tuple(own[name].shape)) for name in shared if name not in set(fitting)
         ),
     )
-    if not report.matched or (strict and not report.complete):
+    against = _of_body(report) if strict == "body" else report
+    if not report.matched or (strict and not against.complete):
+        report = against if report.matched else report
         raise InputError(_refusal(report, type(model).__name__, own, weights))
     with torch.no_grad():
         for name in report.matched:
@@ -90,8 +97,21 @@ def load_weights(model: nn.Module, path: Path | str, *, strict: bool = True) -> 
     return report
 
 
+def _of_body(report: LoadReport) -> LoadReport:
+    """What a report says of the body alone."""
+    return replace(
+        report,
+        missing=tuple(filter(is_body, report.missing)),
+        unexpected=tuple(filter(is_body, report.unexpected)),
+        mismatched=tuple(one for one in report.mismatched if is_body(one[0])),
+    )
+
+
 def _under_our_names(model: nn.Module, path: Path) -> tuple[dict[str, Tensor], str]:
     """The file's tensors by our names, and how they were found."""
+    if path.is_dir():
+        layout = read_layout(path)
+        return of_our_network(layout, model), f"Hugging Face's names of {layout.architecture}"
     if path.is_file() and path.suffix.lower() in LAYER_SUFFIXES:
         weights, how = named_by_order(model, read_layers(path), str(path)), ORDER
     elif path.is_file() and path.suffix.lower() == DARKNET_SUFFIX:

@@ -18,7 +18,7 @@ from neuropil.errors import InputError
 
 __all__ = ["DARKNET_SUFFIX", "LAYER_SUFFIXES", "SUFFIXES", "read_weights"]
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".npz")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".npz")
 """Formats that hold tensors by name."""
 
 LAYER_SUFFIXES = (".onnx", ".h5", ".keras")

@@ -63,6 +63,7 @@ class WeightRecord:
         preprocessing: of pictures; `None` where nobody says.
         score: what the weights reach, by the metric's name, as shares.
         scored_on: the data of the score, and who measured it.
+        also: further networks of ours that stand on the same body and take the same options, but those of their heads.
     """
 
     model: str
@@ -73,6 +74,29 @@ class WeightRecord:
     preprocessing: Preprocessing | None = None
     score: Mapping[str, float] = field(default_factory=dict)
     scored_on: str = ""
+    also: tuple[str, ...] = ()
+
+    def options_of(self, name: str | None) -> dict[str, Any] | None:
+        """The options by which a network of ours takes the weights; `None` if it is another one.
+
+        Example:
+            >>> record = WeightRecord("bert", "here", options={"width": 8, "num_classes": 3}, also=("bert_spans",))
+            >>> record.options_of("bert_spans"), record.options_of("lenet5")
+            ({'width': 8}, None)
+        """
+        if name == self.model:
+            return dict(self.options)
+        return {key: one for key, one in self.options.items() if key != "num_classes"} if name in self.also else None
+
+    def check_network(self, name: str, weights: str) -> None:
+        """Refuse a network that these weights are not for.
+
+        Raises:
+            InputError: it is another one.
+        """
+        if name not in (self.model, *self.also):
+            fitting = " or ".join((self.model, *self.also))
+            raise InputError(f"{weights!r} holds weights of {self.model} ({self.source}), not of {name}; use {fitting}")
 
     def to_json(self) -> str:
         """The record as one line of JSON, which `from_json` reads."""
@@ -91,8 +115,9 @@ class WeightRecord:
             if found is not None:
                 fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
                 found = Preprocessing(**fields)
-            record = cls(**document, preprocessing=found)
-            plain = (record.model, record.source, record.sha256, record.licence, record.scored_on)
+            also = tuple(document.pop("also", ()))
+            record = cls(**document, preprocessing=found, also=also)
+            plain = (record.model, record.source, record.sha256, record.licence, record.scored_on, *also)
             numbers = list(record.score.values())
             if found is not None:
                 numbers += [found.size, found.crop_share, *found.mean, *found.std]

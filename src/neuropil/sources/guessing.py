@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from neuropil.corpora.language import is_text_name
 from neuropil.data.archive import Archive
 from neuropil.data.pictures import has_picture_name
 from neuropil.errors import InputError
 from neuropil.sequences.caption_files import has_captions
 from neuropil.sequences.labelled_files import has_class_folders, looks_labelled
-from neuropil.sequences.language import is_text_name
-from neuropil.sequences.parallel import language_files
+from neuropil.sequences.parallel_files import language_files
 from neuropil.sequences.series import is_time
 from neuropil.sequences.text_files import TextFile, content_of, lines_of, part_of, plain_name, text_store, usable_names
 

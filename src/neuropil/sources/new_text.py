@@ -9,21 +9,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neuropil.corpora.language import coded_row, is_text_name
+from neuropil.corpora.pretraining import pretraining_samples
+from neuropil.corpora.pretraining_text import documents_of, read_documents
+from neuropil.corpora.text_coding import TextCoder
+from neuropil.corpora.text_lines import chunks, marked
+from neuropil.corpora.windows import WindowSamples
 from neuropil.data.archive import open_file
 from neuropil.data.in_memory import Subset
 from neuropil.data.records import DataInfo, Samples, Skipped
 from neuropil.errors import InputError
 from neuropil.sequences.captions import labelled_captions
 from neuropil.sequences.division import divide
-from neuropil.sequences.labelled import gather_texts, labelled_samples, text_inputs
-from neuropil.sequences.language import WindowSamples, is_text_name, language_numbers
-from neuropil.sequences.parallel import gather_pairs, pair_samples, source_inputs
+from neuropil.sequences.labelled import gather_texts, labelled_samples, piece_inputs, text_inputs
+from neuropil.sequences.labelled_files import Labelled
+from neuropil.sequences.marked import marked_pairs, marked_texts
+from neuropil.sequences.parallel import pair_samples, source_inputs
+from neuropil.sequences.parallel_files import gather_pairs
+from neuropil.sequences.pieces import Pieces, is_subwords
+from neuropil.sequences.question_files import Question, is_question_name, read_questions
+from neuropil.sequences.questions import question_samples, stretches_of
 from neuropil.sequences.ragged import Ragged
 from neuropil.sequences.series import read_series, series_windows
 from neuropil.sequences.tagged import is_tagged_name, read_tagged, tagged_samples, word_inputs
+from neuropil.sequences.tagged_pieces import word_pieces, words_at_places
 from neuropil.sequences.text_files import MAX_LINE, TextFile, decoded, lines_of, read_text, text_store, usable_names
 from neuropil.sequences.tokens import composed, tokens_of
-from neuropil.sequences.vocabulary import PAD, Vocabulary
+from neuropil.sequences.vocabulary import EOS, PAD, Vocabulary
 
 __all__ = ["NewTexts", "labelled_sequences", "read_new_texts"]
 
@@ -39,12 +51,16 @@ class NewTexts(NamedTuple):
     arrays: Array
     names: tuple[str, ...]
     tokens: tuple[tuple[str, ...], ...]
-    """Of each text, as they were read; empty for series."""
+    """Of each text, as they were read; empty for series. Of subwords the pieces; where words are tagged or an answer is
+    looked for, what stands at each place, and nothing (`""`) at a word's other pieces.
+    """
     skipped: tuple[Skipped, ...]
 
 
 def read_new_texts(given: Sequence[str], info: DataInfo) -> NewTexts:
     """Lines of text files, of standard input (`-`), or given as they are; of series the last rows of CSV files.
+
+    A pair of texts, and a question with its text, has a tab between the two.
 
     A word that names no file is a text itself, if it holds a space or could be no file's name.
 
@@ -70,9 +86,94 @@ def read_new_texts(given: Sequence[str], info: DataInfo) -> NewTexts:
                 skipped.append(Skipped(name, "the line is empty"))
     if not texts:
         raise InputError(f"{given[0]!r} holds no text; give one text a line")
-    tokens = [_tokens(text, info) for _, text in texts]
-    arrays = numbers_of(tokens, info).padded(np.arange(len(tokens)), PAD)
-    return NewTexts(arrays, tuple(name for name, _ in texts), tuple(map(tuple, tokens)), tuple(skipped))
+    if is_subwords(str(info.encoding.get("level"))):
+        names, tokens, inputs = _of_subwords(texts, info)
+    else:
+        tokens = [tuple(_tokens(text, info)) for _, text in texts]
+        names, inputs = [name for name, _ in texts], numbers_of(tokens, info)
+    if info.encoding.get("documents") is not None:  # each text is a document by itself
+        inputs = Ragged(np.stack([inputs.values, np.ones_like(inputs.values)], axis=1), inputs.lengths)
+    return NewTexts(inputs.padded(np.arange(len(inputs)), PAD), tuple(names), tuple(tokens), tuple(skipped))
+
+
+Read = tuple[list[str], list[tuple[str, ...]], Ragged]
+"""Names, tokens and numbers of texts."""
+
+
+def _of_subwords(texts: Sequence[tuple[str, str]], info: DataInfo) -> Read:
+    """Named texts as subwords, in the form that the run's network reads.
+
+    Raises:
+        InputError: a pair without its second text, or a vocabulary that lacks a special entry.
+    """
+    saved, reads = info.encoding, info.encoding.get("reads")
+    pieces, names, given = Pieces.from_saved(saved), [name for name, _ in texts], [text for _, text in texts]
+    if reads == "questions":
+        return _questions(texts, info, pieces)
+    if reads == "tagged":
+        words = [tokens_of(composed(text), "word") for text in given]
+        places = word_pieces(words, pieces, int(saved["max_length"]))
+        return names, words_at_places(words, places), places.inputs
+    if reads == "labelled_text":
+        pairs = isinstance(saved.get("text"), list)
+        halves = [_halves(name, text) if pairs else (text, None) for name, text in texts]
+        labelled = [Labelled(first, "", "", second) for first, second in halves]
+        inputs = piece_inputs(labelled, pieces, int(saved["max_length"]))
+    elif reads == "pretraining_text":
+        inputs = _hidden(texts, pieces, int(saved["max_length"]))
+    elif reads == "parallel":
+        inputs = Ragged.of([np.append(row, EOS) for row in pieces.encode_many(given)])
+    else:
+        inputs = Ragged.of(pieces.encode_many(given))
+    ids = inputs.values if inputs.values.ndim == 1 else inputs.values[:, 0]
+    rows = np.split(ids, np.cumsum(inputs.lengths)[:-1])
+    return names, [tuple(pieces.named(row.tolist())) for row in rows], inputs
+
+
+def _halves(name: str, text: str) -> tuple[str, str]:
+    """The two texts of a pair.
+
+    Raises:
+        InputError: there is one only.
+    """
+    first, _, second = text.partition("\t")
+    if not first.strip() or not second.strip():
+        raise InputError(f"{name}: this run reads pairs of texts, but one only was given; put a tab between the two")
+    return first.strip(), second.strip()
+
+
+def _hidden(texts: Sequence[tuple[str, str]], pieces: Pieces, max_length: int) -> Ragged:
+    """Named texts, or pairs with a tab between, for a network that tells what stands at `[MASK]`; segments beside ids.
+
+    Raises:
+        InputError: a vocabulary or a text without `[MASK]`.
+    """
+    pieces.special("[MASK]")
+    rows = []
+    for name, text in texts:
+        first, _, second = (one.strip() for one in text.partition("\t"))
+        if "[MASK]" not in text and not second:
+            raise InputError(f"{name}: it holds no [MASK]; put it in the place of each word that shall be told")
+        coded = [pieces.encode(one) for one in (first, second)]
+        if second:
+            rows.append(marked_pairs([coded[0]], [coded[1]], pieces, max_length).values)
+        else:
+            ids = marked_texts([coded[0]], pieces, max_length).values
+            rows.append(np.stack([ids, np.zeros_like(ids)], axis=1))
+    return Ragged.of(rows)
+
+
+def _questions(texts: Sequence[tuple[str, str]], info: DataInfo, pieces: Pieces) -> Read:
+    """Questions with their texts; of a long text each stretch is a sample."""
+    sizes = {name: int(info.encoding[name]) for name in ("max_length", "stride", "max_question")}
+    names, tokens, rows = [], [], []
+    for name, text in texts:
+        found = stretches_of(Question(*_halves(name, text), (), name), pieces, **sizes)
+        for number, stretch in enumerate(found, 1):
+            names.append(name if len(found) == 1 else f"{name}, part {number} of {len(found)}")
+            tokens.append(stretch.texts)
+            rows.append(stretch.inputs)
+    return names, tokens, Ragged.of(rows)
 
 
 def _tokens(text: str, info: DataInfo) -> list[str]:
@@ -165,24 +266,43 @@ def labelled_sequences(path: str, info: DataInfo) -> Samples:
         sentences = divide(path, (), is_tagged_name, lambda store, name: read_tagged(store, name, column, encoding), [])
         return tagged_samples(_chosen(sentences), info)
     if reads == "labelled_text":
-        texts, _ = gather_texts(path, saved["form"], saved["text"], saved["label"], None, encoding, (), [])
-        chosen = [one for one in _chosen(texts) if one.text]
-        rows = [tokens_of(one.text, saved["level"], lower=bool(saved["lower"])) for one in chosen]
-        return labelled_samples(chosen, info, Vocabulary.from_saved(saved.get("vocabulary"), "vocabulary"), rows)
+        text = tuple(saved["text"]) if isinstance(saved["text"], list) else saved["text"]
+        texts, _ = gather_texts(path, saved["form"], text, saved["label"], None, encoding, (), [])
+        return labelled_samples([one for one in _chosen(texts) if one.text and one.second != ""], info)
     if reads == "parallel":
         ends = saved["ends"]
         return pair_samples(_chosen(gather_pairs(path, *_names_of(ends), encoding, (), [])[0]), info)
     if reads == "text":
-        texts_of = divide(
-            path, (), is_text_name, lambda store, name: ["\n".join(read_text(store, name, encoding).lines)], []
-        )
-        text = composed("\n".join(_chosen(texts_of)) + "\n")
-        vocabulary = Vocabulary.from_saved(saved.get("vocabulary"), "vocabulary")
-        numbers = language_numbers(text.lower() if saved["lower"] else text, saved["level"], vocabulary)
-        return WindowSamples(numbers, int(saved["window"]), info)
+        return _windows(path, info, encoding)
+    if reads == "pretraining_text":
+        form = saved["sentences"]
+        documents = divide(path, (), is_text_name, lambda store, name: read_documents(store, name, encoding, form), [])
+        return pretraining_samples(documents_of(_chosen(documents))[0], info)
+    if reads == "questions":
+        questions = divide(path, (), is_question_name, lambda store, name: read_questions(store, name, encoding), [])
+        return question_samples(_chosen(questions), info)
     if reads == "series":
         return _series_samples(path, info)
     return labelled_captions(path, info)
+
+
+def _windows(path: str, info: DataInfo, encoding: str) -> WindowSamples:
+    """Plain text as windows that follow one another."""
+    saved, coder = info.encoding, TextCoder.from_saved(info.encoding)
+    own = not is_subwords(coder.level)
+    files = divide(path, (), is_text_name, lambda store, name: [read_text(store, name, encoding).lines], [])
+    lower = bool(saved["lower"]) and own
+    lines = [[_ready(line, own, lower) for line in file] for file in _chosen(files)]
+    ends = saved.get("documents")
+    text = chunks(marked(lines, ends))
+    row, starts = coded_row(text, coder, documents=ends is not None)
+    continues = own and ends is None
+    return WindowSamples(row, int(saved["window"]), info, starts=None if ends is None else starts, continues=continues)
+
+
+def _ready(line: str, compose: bool, lower: bool) -> str:
+    ready = composed(line) if compose else line
+    return f"{ready.lower() if lower else ready}\n"
 
 
 def _names_of(ends: Sequence[str]) -> tuple[str | int, str | int]:
