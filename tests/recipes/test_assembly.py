@@ -35,6 +35,8 @@ PLACES = {
     "sentiment-names": "names",
     "translation-multi30k": "multi30k",
     "forecast-sunspots": "timeseries/monthly-sunspots.csv",
+    "language-shakespeare": "tinyshakespeare",
+    "caption-pictures": "flickr8k-captions",
 }
 """The real data that the built-in recipes are for; the others bring theirs along."""
 
