@@ -142,3 +142,20 @@ def test_what_is_not_called_has_a_row_of_its_own() -> None:
     assert rows[-2][0] == "not called" and sum(row[4] for row in rows[:-1]) == rows[-1][4] == 13_378_280  # type: ignore[misc]
     line = layer_rows(summarize(create_model("Conv4 - ReLU"), (1, 32, 32)))
     assert [row[0] for row in line] == ["stages.0.conv1", "stages.0.relu1", "total"], "empty containers have no row"
+
+
+@pytest.mark.parametrize(("kind", "gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
+def test_recurrent_layers_are_counted(kind: type[nn.RNNBase], gates: int) -> None:
+    """Each weight of the matrices once a step; the biases are none of them."""
+    (row,) = summarize(kind(5, 7, batch_first=True, bidirectional=True), (11, 5)).layers
+    assert row.output_shape == (11, 14)
+    assert row.multiply_adds == 11 * 2 * gates * 7 * (5 + 7)
+    assert row.weights == 2 * gates * 7 * (5 + 7 + 2)
+
+
+def test_texts_have_no_receptive_field() -> None:
+    from neuropil.drawing.layers import layer_table
+
+    table = layer_table(summarize(create_model("language_model", num_tokens=9, width=8), (6,)))
+    assert "sees" not in table.columns and "sees" not in table.note
+    assert [row[0] for row in table.rows] == ["embedding", "before", "recurrent", "behind", "between", "head", "total"]

@@ -16,6 +16,7 @@ from neuropil.recipes.assembly import assemble, check_recipe
 from neuropil.recipes.catalogue import find_recipe, list_recipes
 from neuropil.recipes.recipe import Recipe
 from neuropil.sources import opening
+from recipes.drawn_captions import draw_set
 
 PLACES = {
     "mnist-fast": "mnist",
@@ -39,8 +40,10 @@ PLACES = {
     "bert-finetune-pairs": "pairs.tsv",
     "bert-finetune-tags": "ud-english-ewt",
     "transformer-translation": "multi30k",
+    "language-shakespeare": "tinyshakespeare",
+    "caption-pictures": "",
 }
-"""The real data that the built-in recipes are for; the others bring theirs along."""
+"""The real data that the built-in recipes are for; the others bring theirs along. Captioned pictures are drawn."""
 
 GIVEN = {"photos-transfer": "weights/mobilenet_v1_0.25_128.npz"}
 """Weights that a recipe wants to be given."""
@@ -58,10 +61,12 @@ def test_every_built_in_recipe_passes_its_check(name: str, tmp_path: Path) -> No
     check_recipe(recipe)
 
 
-def ready(name: str, shared_data: Path) -> assembly.Assembly:
+def ready(name: str, shared_data: Path, tmp_path: Path) -> assembly.Assembly:
     if name not in PLACES:
         return assemble(find_recipe(name))
-    root = shared_data / PLACES[name]
+    root = shared_data / PLACES[name] if PLACES[name] else tmp_path / "drawn"
+    if not PLACES[name]:
+        draw_set(root, {"train": 40, "valid": 10, "test": 10}, seed=0)
     if not root.exists():
         pytest.skip(f"no {root}")
     given = {"weights": str(shared_data / GIVEN[name])} if name in GIVEN else {}
@@ -76,9 +81,9 @@ EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_built_in_recipe_takes_a_step(name: str, shared_data: Path) -> None:
+def test_every_built_in_recipe_takes_a_step(name: str, shared_data: Path, tmp_path: Path) -> None:
     """The network takes a batch of the recipe's own data, and its rule changes every weight."""
-    parts = ready(name, shared_data)
+    parts = ready(name, shared_data, tmp_path)
     batch = next(iter(parts.train_batches(4).epoch(0)))
     assert len(batch.inputs) == 4
     rule, schedule = parts.make_optimizer(parts.model), parts.make_schedule()

@@ -24,7 +24,7 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     """
     from dataclasses import asdict
 
-    from neuropil.drawing.layers import COLUMNS, NOTE, layer_rows, shape_words
+    from neuropil.drawing.layers import layer_table, shape_words
     from neuropil.inspection.summary import summarize
     from neuropil.models import create_model, model_options, usual_input_shape
     from neuropil.models.published import published_for
@@ -39,11 +39,12 @@ def summary(model: str, /, *words: str, shape: str | None = None, as_json: AsJso
     title = getattr(network, "line", name)
     if as_json:
         return say_json({"model": name, "line": getattr(network, "line", None), **asdict(found)})
-    say_table(f"{title}, for one sample of {shape_words(found.input_shape)}", COLUMNS, layer_rows(found))
+    table = layer_table(found)
+    say_table(f"{title}, for one sample of {shape_words(found.input_shape)}", table.columns, table.rows)
     printed = published_for(name, options, found.input_shape[-1])
     if printed is not None:
         numbers = [
             f"{n} {of}" for n, of in ((printed.weights, "weights"), (printed.multiply_adds, "multiply-adds")) if n
         ]
         say(f"the paper: {', '.join(numbers)} ({'; '.join(filter(None, (printed.source, printed.note)))})")
-    return say(NOTE)
+    return say(table.note)

@@ -30,7 +30,7 @@ class LayerSummary:
         kind: its class.
         output_shape: without the batch axis.
         weights: trainable and frozen values of its own; 0 in the second row of a layer that is called twice.
-        multiply_adds: of convolutions and fully connected layers; 0 for the rest, as is the custom.
+        multiply_adds: of convolutions, fully connected and recurrent layers; 0 for the rest, as is the custom.
         activation_bytes: of its output.
         receptive_field: cells of the input that one value of its output sees along each axis, padding included;
             `None` where the samples have no maps.
@@ -161,8 +161,9 @@ def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
             continue
 
         def hook(layer: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
-            if isinstance(output, Tensor):
-                record(name or type(layer).__name__, layer, inputs, output)
+            first = output[0] if isinstance(output, tuple) and output else output  # recurrent: outputs, state
+            if isinstance(first, Tensor):
+                record(name or type(layer).__name__, layer, inputs, first)
 
         hooks.append(layer.register_forward_hook(hook))
     try:
@@ -210,4 +211,7 @@ def _multiply_adds(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor)
         return layer.weight.numel() * math.prod(side.shape[2:])
     if isinstance(layer, nn.Linear):
         return layer.weight.numel() * (output.numel() // layer.out_features)
+    if isinstance(layer, nn.RNNBase):
+        steps = inputs[0].shape[0 if inputs[0].ndim == 2 or not layer.batch_first else 1]
+        return steps * sum(weight.numel() for weight in layer.parameters() if weight.ndim == 2)
     return 0

@@ -121,11 +121,16 @@ class Recurrent(nn.RNNBase, ABC):
 
     # --- what comes in ---------------------------------------------------------------------------
 
-    def _checked(self, lengths: Tensor, x: Tensor) -> Tensor:
+    def _checked(self, lengths: Tensor, x: Tensor) -> Tensor | None:
+        """The lengths, or none where all sequences are as long as the batch."""
         if lengths.shape != x.shape[:1] or lengths.is_floating_point():
             raise InputError(f"lengths must be whole numbers [{len(x)}], but {list(lengths.shape)} came")
-        if not torch.compiler.is_compiling() and bool(((lengths < 1) | (lengths > x.shape[1])).any()):
-            raise InputError(f"a length lies outside 1 to {x.shape[1]}, the steps of the batch")
+        if not torch.compiler.is_compiling():
+            least, most = (int(one) for one in lengths.aminmax()) if len(lengths) else (x.shape[1], x.shape[1])
+            if least < 1 or most > x.shape[1]:
+                raise InputError(f"a length lies outside 1 to {x.shape[1]}, the steps of the batch")
+            if least == x.shape[1]:
+                return None
         return lengths.long()
 
     def _sizes(self) -> list[int]:

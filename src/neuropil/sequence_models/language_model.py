@@ -4,8 +4,9 @@ Source: chapter, RNN, mapping (a): an output at every step; Mikolov et al. 2010;
 "Recurrent neural network regularization", section 4.1: dropout before, between and behind the layers, not in time. New
 against models that count: everything before a word may matter, not the last two or three words alone.
 
-Where we deviate: forget gates begin open; one output matrix for words in and out is an option (Press and Wolf 2017,
-Inan, Khosravi and Socher 2017).
+Where we deviate: forget gates begin open; the tokens' vectors begin with variance 1 unless they are the output's, too
+(with weights as small as the others, vectors of few numbers say next to nothing for long); one output matrix for words
+in and out is an option (Press and Wolf 2017, Inan, Khosravi and Socher 2017).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class LanguageModel(nn.Module):
         tie: the vectors of the tokens are the weights of the output, too; where the widths differ, a linear layer
             without biases stands between.
         dropout: share of the values before, between and behind the recurrent layers left out while training.
+        input_dropout: that share before the layers, where it is another: a letter's few numbers can spare less.
         variational: one choice of them for all tokens of a batch's row.
 
     Raises:
@@ -72,13 +74,14 @@ class LanguageModel(nn.Module):
         embedding_width: int | None = None,
         tie: bool = False,
         dropout: float = 0.5,
+        input_dropout: float | None = None,
         variational: bool = False,
     ) -> None:
         super().__init__()
         positive(width=width)
         embedding_width = width if embedding_width is None else embedding_width
-        self.embedding = Embedding(num_tokens, embedding_width, bound=0.1)
-        self.before = dropout_of_vectors(dropout, variational)
+        self.embedding = Embedding(num_tokens, embedding_width, bound=0.1 if tie else 3**0.5)
+        self.before = dropout_of_vectors(dropout if input_dropout is None else input_dropout, variational)
         self.recurrent = recurrent(
             cell, embedding_width, width, num_layers=num_layers, dropout=dropout, variational=variational
         )
