@@ -59,7 +59,7 @@ def test_the_evaluation_and_the_best_weights_are_the_rules_weights(tmp_path: Pat
     last = load_checkpoint(tmp_path / "run" / "checkpoints" / "last")
     assert same(last.tensors["use"], weights_by_definition(made.model, made.optimizer))
     assert all(torch.equal(last.tensors["model"][name], one) for name, one in made.model.state_dict().items())
-    assert same(recipes_run._model_weights(last), last.tensors["use"])
+    assert same(last.weights(), last.tensors["use"])
 
 
 def test_the_average_is_one_of_the_rules_weights() -> None:

@@ -76,7 +76,7 @@ class _OneFile:
 
 
 def text_store(root: str | Path) -> Archive:
-    """A folder, a zip file, or a single file as if it lay in a folder by itself; `python_docs`, if no path, is that text.
+    """A folder, a zip file, or a single file as if it lay in a folder by itself; `python_docs`, if no path, is that.
 
     Raises:
         InputError: there is no such path, or it cannot be read.
