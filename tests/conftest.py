@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no_clock", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("no_clock")
 
 REPOSITORY = Path(__file__).parents[1]
 
