@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from neuropil.errors import InputError
 __all__ = ["GradientFlow", "gradient_flow"]
 
 Array = np.ndarray[Any, Any]
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,24 @@ class GradientFlow:
 
 def gradient_flow(
     model: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    loss: Callable[[Any, Tensor], Tensor],
-    rule: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+    batches: Iterable[Batch],
+    loss: Callable[[nn.Module, Batch], Tensor],
+    rule: Callable[[nn.Module], torch.optim.Optimizer],
 ) -> GradientFlow:
     """Train a copy of a network on some batches and write down the gradients of each step.
 
     Args:
         model: stays as it is.
-        batches: inputs and targets, a step each.
-        loss: of the network's output and the targets, one number.
-        rule: makes the update rule of the copy's parameters.
+        batches: a step each, of whatever kind.
+        loss: of the network on a batch, one number.
+        rule: makes the update rule of the copy.
 
     Raises:
         InputError: no batch, or nothing to train.
 
     Example:
-        >>> flow = gradient_flow(nn.Linear(2, 3), [(torch.ones(4, 2), torch.zeros(4, 3))] * 5,
-        ...     nn.functional.mse_loss, lambda weights: torch.optim.SGD(weights, lr=0.1))
+        >>> flow = gradient_flow(nn.Linear(2, 3), [torch.ones(4, 2)] * 5, lambda net, x: net(x).square().mean(),
+        ...     lambda net: torch.optim.SGD(net.parameters(), lr=0.1))
         >>> flow.norms.shape, flow.components["Linear"].shape
         ((5, 1), (5, 3))
     """
@@ -69,13 +70,13 @@ def gradient_flow(
             owned[name or type(module).__name__] = own
     if not owned:
         raise InputError("the network has no trainable parameter, so no gradient flows; unfreeze a part of it")
-    optimizer = rule([weight for own in owned.values() for weight in own])
+    optimizer = rule(trained)
     norms, losses = [], []
     components: dict[str, list[Tensor]] = {name: [] for name in owned}
     with torch.random.fork_rng(), torch.enable_grad():
-        for inputs, targets in batches:
+        for batch in batches:
             optimizer.zero_grad()
-            value = loss(trained(inputs), targets)
+            value = loss(trained, batch)
             value.backward()  # type: ignore[no-untyped-call]
             losses.append(value.item())
             for name, own in owned.items():

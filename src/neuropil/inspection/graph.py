@@ -254,7 +254,7 @@ def _result(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if name == "native_batch_norm" and args[5] is False:
         return torch.empty_like(first), first.new_empty(0), first.new_empty(0)
     if name in ("add", "mul") and isinstance(args[1], Tensor) and args[1].dtype == first.dtype:
-        shape = torch.broadcast_shapes(first.shape, args[1].shape)
+        shape = torch.broadcast_tensors(first, args[1])[0].shape  # type: ignore[no-untyped-call]
         return first if func._schema.is_mutable else first.new_empty(shape)
     if name == "addmm":
         return first.new_empty(args[1].shape[0], args[2].shape[1])

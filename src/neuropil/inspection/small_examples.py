@@ -33,7 +33,7 @@ class Example:
 
 
 def _neuron(v: dict[str, Tensor]) -> Tensor:
-    said = 1 / (1 + torch.exp(-(v["w1"] * v["x1"] + v["w2"] * v["x2"] + v["b"])))
+    said = torch.reciprocal(1 + torch.exp(-(v["w1"] * v["x1"] + v["w2"] * v["x2"] + v["b"])))
     return -torch.log(said)
 
 

@@ -74,5 +74,5 @@ def _faint(flow: GradientFlow) -> list[str]:
         sizes = found.mean(0)
         faint = int((sizes < FAINT * sizes.max()).sum())
         if faint:
-            told.append(f"{name}: {faint} of {len(sizes)} outputs get less than a thousandth of its largest gradient.")
+            told.append(f"{name}: {faint} of {len(sizes)} outputs get less than a thousandth of its largest.")
     return told

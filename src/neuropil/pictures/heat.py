@@ -30,7 +30,8 @@ def shades(values: Array, largest: float | None = None) -> Array:
     top = float(np.abs(known).max(initial=0.0)) if largest is None else largest
     colours = np.where(known[..., None] >= 0, np.array(POSITIVE), np.array(NEGATIVE))
     alpha = np.rint(255 * np.clip(np.abs(known) / (top or 1.0), 0, 1))[..., None]
-    return np.concatenate([colours, alpha], axis=-1).astype(np.uint8).transpose(2, 0, 1)
+    found: Array = np.concatenate([colours, alpha], axis=-1).astype(np.uint8).transpose(2, 0, 1)
+    return found
 
 
 def heat_map(
@@ -67,18 +68,20 @@ def heat_map(
         )
     shown = _orders(values) if log else values
     left = min(max(text_width(one, 11) for one in rows), LONGEST) + 12
-    every = max(1, math.ceil(12 / cell))
+    every = max(1, math.ceil(13 / cell))
+    row_high = max(cell, 14.0) if len(rows) <= 60 else cell
+    each = max(1, math.ceil(13 / row_high))
     tall = min(max(text_width(one, 11) for one in columns), LONGEST) + 10
     top = tall + (16 if across else 0)
-    wide, high = cell * len(columns), cell * len(rows)
+    wide, high = cell * len(columns), row_high * len(rows)
     box = {"x": left, "y": top, "width": wide, "height": high}
     parts = [element("rect", class_="frame", **box)]
     parts.append(element("image", href=png_uri(shades(shown)), preserveAspectRatio="none", **box))
     if across:
         parts.append(text(left, 11, across, class_="small quiet"))
-    for place in range(0, len(rows), every):
+    for place in range(0, len(rows), each):
         label = shorten(rows[place], LONGEST, 11)
-        y = top + (place + 0.5) * cell + 4
+        y = top + (place + 0.5) * row_high + 4
         parts.append(text(left - 6, y, label, anchor="end", title=rows[place], class_="small"))
     for place in range(0, len(columns), every):
         x = left + (place + 0.5) * cell + 4
@@ -87,8 +90,8 @@ def heat_map(
     if values.size <= TELLING:
         for (row, column), value in np.ndenumerate(values):
             told = hover(f"{rows[row]}, {columns[column]}: {number(value)}")
-            place = {"x": left + column * cell, "y": top + row * cell, "width": cell, "height": cell}
-            parts.append(element("rect", told, class_="cell", fill="transparent", **place))
+            where = {"x": left + column * cell, "y": top + row * row_high, "width": cell, "height": row_high}
+            parts.append(element("rect", told, class_="cell", fill="transparent", **where))
     return Picture("".join(parts), left + wide + 8, top + high + 8, title)
 
 
@@ -97,4 +100,5 @@ def _orders(values: Array) -> Array:
     sizes = np.abs(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0))
     top = float(sizes.max()) or 1.0
     with np.errstate(divide="ignore"):
-        return np.clip(1 + np.log10(sizes / top) / 6, 0, 1)
+        found: Array = np.clip(1 + np.log10(sizes / top) / 6, 0, 1)
+    return found

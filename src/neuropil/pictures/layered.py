@@ -10,12 +10,13 @@ from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from neuropil.errors import InputError
 
 __all__ = ["Layout", "layered", "rank_nodes"]
 
-SWEEPS, PULLS = 12, 16
+SWEEPS, PULLS, MORE_PULLS, FEW = 12, 16, 80, 300
 BESIDE, BELOW, LANE = 20.0, 26.0, 9.0
 """Pixels between boxes of one rank, between ranks, and beside a wire that passes by."""
 
@@ -179,7 +180,7 @@ def _by_mean(row: list[int], neighbours: dict[int, list[int]], fixed: dict[int, 
 def _crossings(ranks: Sequence[Sequence[int]], below: dict[int, list[int]]) -> int:
     """How many pairs of segments cross."""
     count = 0
-    for upper, lower in zip(ranks, ranks[1:], strict=False):
+    for upper, lower in pairwise(ranks):
         place = {item: number for number, item in enumerate(lower)}
         ends: list[int] = []
         for item in upper:
@@ -209,7 +210,7 @@ def _places(
             at += widths[item] + BESIDE
         for item in row:
             x[item] -= (at - BESIDE) / 2
-    for pull in range(PULLS):
+    for pull in range(MORE_PULLS if len(widths) <= FEW else PULLS):
         for row in ranks if pull % 2 == 0 else reversed(ranks):
             wish, weight = [], []
             for item in row:
@@ -224,7 +225,7 @@ def _places(
 def _apart(wish: Sequence[float], weight: Sequence[float], widths: Sequence[float]) -> list[float]:
     """The places nearest to those wished for (by weighted squares) at which neighbours keep their distance."""
     offsets = [0.0]
-    for left, right in zip(widths, widths[1:], strict=False):
+    for left, right in pairwise(widths):
         gap = BESIDE if left > LANE and right > LANE else LANE
         offsets.append(offsets[-1] + (left + right) / 2 + gap)
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many

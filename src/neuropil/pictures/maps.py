@@ -51,7 +51,8 @@ def draw_sight(picture: Array, found: Sight) -> Picture:
     top, left, bottom, right = found.box
     frame = {"x": left * scale, "y": top * scale, "width": (right - left) * scale, "height": (bottom - top) * scale}
     row, column = found.place
-    told = f"{found.layer}: value {row + 1}, {column + 1} of {found.maps[0]}×{found.maps[1]} sees {bottom - top}×{right - left}"
+    where = f"value {row + 1}, {column + 1} of {found.maps[0]}×{found.maps[1]}"
+    told = f"{found.layer}: {where} sees {bottom - top}×{right - left}"
     glow = _over(np.sqrt(found.influence / (float(found.influence.max()) or 1.0)))
     whole = {"x": 0.0, "y": 20.0, "width": SIDE, "height": high}
     frame["y"] += 20
@@ -108,7 +109,7 @@ def _scaled(picture: Array) -> tuple[float, float]:
 def _same_size(picture: Array, looked_at: tuple[int, ...]) -> None:
     if tuple(picture.shape[-2:]) != tuple(looked_at):
         raise InputError(
-            f"the picture is {list(picture.shape[-2:])}, but {list(looked_at)} was looked at; give it in the network's size"
+            f"the picture is {list(picture.shape[-2:])}, but {list(looked_at)} was looked at; give the network's size"
         )
 
 

@@ -40,8 +40,8 @@ def draw_unrolled(errors: Array, terms: Array, *, weight: str = "W", of: int | N
     times = len(errors)
     if terms.shape != (times, times) or not 0 < times <= WIDEST:
         raise InputError(
-            f"{times} errors and terms {list(terms.shape)} were given; an unrolled network needs [T] and [T, T] of 1 to "
-            f"{WIDEST} steps"
+            f"{times} errors and terms {list(terms.shape)} were given; an unrolled network needs [T] and [T, T] of 1 "
+            f"to {WIDEST} steps"
         )
     last = times - 1 if of is None else of
     if not 0 <= last < times:
@@ -102,7 +102,8 @@ def draw_terms(terms: Array, *, weight: str = "W") -> Picture:
     names = [str(step + 1) for step in range(len(terms))]
     rows = [f"E{name}" for name in names]
     return heat_map(
-        terms, rows, names, title=f"terms of the gradient of {weight}", log=True, cell=max(8, min(22, 640 / len(names))),
+        terms, rows, names, title=f"terms of the gradient of {weight}", log=True,
+        cell=max(8.0, min(22.0, 640 / len(names))),
         across=f"step that used {weight}; shades by order of magnitude, six of them",
     )  # fmt: skip
 
