@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -24,7 +25,9 @@ def exported_edges(network: nn.Module, *inputs: Tensor) -> tuple[set[Key], set[t
     for layer in network.modules():
         if getattr(layer, "inplace", False):
             layer.inplace = False  # export counts a view of what was overwritten to whoever reads it next
-    program = torch.export.export(network, inputs, strict=False).run_decompositions(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch to itself
+        program = torch.export.export(network, inputs, strict=False).run_decompositions(table)
     layers = {
         name: isinstance(module, nn.MultiheadAttention) or not list(module.children())
         for name, module in network.named_modules()

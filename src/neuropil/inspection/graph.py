@@ -228,9 +228,7 @@ class _Recorder(TorchDispatchMode):
         """What leads to the output, numbered anew."""
         outputs = [one for one in tree_leaves(given) if isinstance(one, Tensor)]
         makers = {maker for one in outputs if (maker := self._maker(one)) is not None}
-        if not makers:
-            raise InputError(f"{model} gives nothing that hangs on its input, so there is no graph to draw")
-        last = self._add((), "output", _without_batch(outputs[0]))
+        last = self._add((), "output", _without_batch(outputs[0]) if outputs else ())
         edges = self.edges | {(maker, last) for maker in makers}
         before: defaultdict[int, list[int]] = defaultdict(list)
         for start, end in edges:
@@ -240,6 +238,8 @@ class _Recorder(TorchDispatchMode):
             if (node := waiting.pop()) not in kept:
                 kept.add(node)
                 waiting += before[node]
+        if not any(self.nodes[node].kind == "input" and not self.nodes[node].path for node in kept):
+            raise InputError(f"{model} gives nothing that hangs on its input, so there is no graph to draw")
         order = sorted(kept)
         place = {node: number for number, node in enumerate(order)}
         chosen = frozenset((place[a], place[b]) for a, b in edges if a in kept and b in kept)
@@ -247,7 +247,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def _result(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What an operation gives. Shapes of the commonest are said here: for them torch loads its compiler, for seconds."""
+    """What an operation gives. The commonest shapes are said here: torch loads its compiler for them, for seconds."""
     first = args[0] if args and isinstance(args[0], Tensor) else None
     if first is None or not first.is_meta:
         return func(*args, **kwargs)

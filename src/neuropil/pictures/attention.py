@@ -34,10 +34,11 @@ def draw_attention(weights: Array) -> Picture:
     layers, heads, times, sources = found.shape
     side = max(44.0, min(110.0, 880 / heads))
     high = side * min(2.0, max(0.5, times / sources))
-    parts = []
-    for head in range(heads):
-        parts.append(text(74 + (head + 0.5) * (side + 8) - 4, 12, str(head + 1), anchor="middle", class_="small quiet"))
-    parts.append(text(0, 12, "head", class_="small quiet"))
+    parts = [text(0, 12, "head", class_="small quiet")]
+    parts += [
+        text(74 + (head + 0.5) * (side + 8) - 4, 12, str(head + 1), anchor="middle", class_="small quiet")
+        for head in range(heads)
+    ]
     for layer in range(layers):
         y = 22 + layer * (high + 8)
         parts.append(text(0, y + high / 2 + 4, f"layer {layer + 1}", class_="small"))

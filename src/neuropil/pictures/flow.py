@@ -57,13 +57,13 @@ def flow_page(flow: GradientFlow, title: str) -> Page:
         ("first, middle and last layer" if len(curves) > 6 else "the same as curves",
          line_chart(Curves("gradient norms", chosen, "step", log=True), width=640)),
     ]  # fmt: skip
-    for layer in dict.fromkeys((flow.layers[0], flow.layers[-1])):
-        pictures.append((f"outputs of {layer}", draw_components(flow, layer)))
+    ends = dict.fromkeys((flow.layers[0], flow.layers[-1]))
+    pictures += [(f"outputs of {layer}", draw_components(flow, layer)) for layer in ends]
     return Page(title, tuple(_faint(flow)), tuple(pictures))
 
 
 def _faint(flow: GradientFlow) -> list[str]:
-    """What the norms alone would hide: layers and components whose gradient is less than a thousandth of the largest."""
+    """What the norms alone would hide: components whose gradient is less than a thousandth of the largest."""
     means = flow.norms.mean(0)
     top = int(means.argmax())
     told = [

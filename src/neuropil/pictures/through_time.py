@@ -134,8 +134,10 @@ def draw_sensitivity(found: Mapping[str, Array]) -> Picture:
             where = {"x": left + step * cell, "y": y, "width": cell, "height": 26}
             parts.append(element("rect", told, class_="cell", fill="transparent", **where))
     base = 14 + len(rows) * 44.0
-    for step in sorted({0, times // 2, times - 1}):
-        parts.append(text(left + (step + 0.5) * cell, base + 2, str(step + 1), anchor="middle", class_="small quiet"))
+    parts += [
+        text(left + (step + 0.5) * cell, base + 2, str(step + 1), anchor="middle", class_="small quiet")
+        for step in sorted({0, times // 2, times - 1})
+    ]
     parts.append(
         text(left, base + 19, "step; the darker, the more the output hangs on the first input", class_="small quiet")
     )

@@ -67,8 +67,10 @@ def run_pictures(path: Path | str, file: str | None = None, layer: str | None = 
         (f"Saliency: {one.method}", draw_saliency(picture, one, answer)) for one in found
     ]
     maps = feature_maps(model, x)
-    for one in _spread(maps, watched):
-        pictures.append((f"What one value of {one.layer} sees", draw_sight(picture, sight_of(model, x, one.layer))))
+    pictures += [
+        (f"What one value of {one.layer} sees", draw_sight(picture, sight_of(model, x, one.layer)))
+        for one in _spread(maps, watched)
+    ]
     if (filters := first_filters(model)) is not None:
         pictures.append(("Filters of the first layer", filter_grid(filters)))
     folds = tuple(
