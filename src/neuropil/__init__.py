@@ -22,7 +22,10 @@ __all__ = [
     "list_models",
     "list_recipes",
     "load_run",
+    "network_pictures",
     "resume_run",
+    "run_pictures",
+    "step_pictures",
     "summarize",
     "tensor_loader",
     "train",
@@ -36,8 +39,10 @@ if TYPE_CHECKING:
     from neuropil.recipes.catalogue import list_recipes
     from neuropil.recipes.creating import create_model
     from neuropil.recipes.estimators import Classifier, Regressor
+    from neuropil.recipes.picturing import network_pictures, step_pictures
     from neuropil.recipes.recipe import Recipe
     from neuropil.recipes.run import load_run
+    from neuropil.recipes.run_pictures import run_pictures
     from neuropil.recipes.train import resume_run, train
 
 _PLACES = {
@@ -49,7 +54,10 @@ _PLACES = {
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",
     "load_run": "neuropil.recipes.run",
+    "network_pictures": "neuropil.recipes.picturing",
     "resume_run": "neuropil.recipes.train",
+    "run_pictures": "neuropil.recipes.run_pictures",
+    "step_pictures": "neuropil.recipes.picturing",
     "summarize": "neuropil.inspection.summary",
     "tensor_loader": "neuropil.batches.loading",
     "train": "neuropil.recipes.train",

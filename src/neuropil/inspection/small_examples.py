@@ -99,6 +99,7 @@ def network_step(model: nn.Module, x: Tensor) -> Computation:
     def compute(v: dict[str, Tensor]) -> Tensor:
         said = torch.func.functional_call(model, {name: v[name] for name in names}, (v["input"],))
         scores = said if isinstance(said, Tensor) else said[0]
-        return nn.functional.cross_entropy(scores.flatten(1), torch.zeros(len(scores), dtype=torch.int64))
+        chances = nn.functional.log_softmax(scores.flatten(1), 1)
+        return nn.functional.nll_loss(chances, torch.zeros(len(scores), dtype=torch.int64))
 
     return computation_graph(compute, start)

@@ -17,7 +17,8 @@ Array = np.ndarray[Any, Any]
 WORDS = {
     "add": "+", "sub": "−", "mul": "×", "div": "÷", "rsub": "−", "neg": "negative", "pow": "power", "reciprocal": "1 ÷",
     "mm": "matrix product", "addmm": "matrix product, +", "t": "turn", "view": "reshape", "convolution": "convolution",
-    "nll_loss": "−log p of the class", "log_softmax": "log softmax",
+    "nll_loss": "−log p of the class", "max_pool2_d_with_indices": "max pooling", "avg_pool2_d": "average pooling",
+    "native_batch_norm": "batch normalization", "log_softmax": "log softmax",
 }  # fmt: skip
 
 
