@@ -34,15 +34,15 @@ __all__ = [
 if TYPE_CHECKING:
     from neuropil.batches.loading import tensor_loader
     from neuropil.errors import NeuropilError
+    from neuropil.gallery.building import network_pictures, step_pictures
+    from neuropil.gallery.runs import run_pictures
     from neuropil.inspection.summary import summarize
     from neuropil.models import list_models
     from neuropil.recipes.catalogue import list_recipes
     from neuropil.recipes.creating import create_model
     from neuropil.recipes.estimators import Classifier, Regressor
-    from neuropil.recipes.picturing import network_pictures, step_pictures
     from neuropil.recipes.recipe import Recipe
     from neuropil.recipes.run import load_run
-    from neuropil.recipes.run_pictures import run_pictures
     from neuropil.recipes.train import resume_run, train
 
 _PLACES = {
@@ -54,10 +54,10 @@ _PLACES = {
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",
     "load_run": "neuropil.recipes.run",
-    "network_pictures": "neuropil.recipes.picturing",
+    "network_pictures": "neuropil.gallery.building",
     "resume_run": "neuropil.recipes.train",
-    "run_pictures": "neuropil.recipes.run_pictures",
-    "step_pictures": "neuropil.recipes.picturing",
+    "run_pictures": "neuropil.gallery.runs",
+    "step_pictures": "neuropil.gallery.building",
     "summarize": "neuropil.inspection.summary",
     "tensor_loader": "neuropil.batches.loading",
     "train": "neuropil.recipes.train",

@@ -58,7 +58,7 @@ def test_an_answer_as_json(call: Call) -> None:
         (["paths", "valey", "--to", "bad.html"], "did you mean 'valley'"),
         (["flow", "iris-perceptrn", "--to", "bad.html"], "did you mean 'iris-perceptron'"),
         (["flow", "iris-perceptron", "--steps", "0", "--to", "bad.html"], "0 were asked for"),
-        (["run", "runs/nowhere", "--to", "bad.html"], "is not a run folder"),
+        (["run", "runs/nowhere", "--to", "bad.html"], "there is no run folder"),
         (["run", PETS, "--to", "bad.html"], "runs that classify pictures"),
         (["run", PHOTOS, "nowhere.png", "--to", "bad.html"], "nowhere.png"),
         (["run", PHOTOS, "--layer", "nowhere", "--to", "bad.html"], "no layer 'nowhere'"),

@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import nn
 
+from neuropil.gallery.building import network_pictures, path_pictures, step_pictures, time_pictures
 from neuropil.inspection.feature_maps import feature_maps, sight_of
 from neuropil.inspection.gradient_flow import gradient_flow
 from neuropil.inspection.saliency import grad_cam, gradient_saliency
@@ -26,7 +27,6 @@ from neuropil.pictures.attention import attention_page
 from neuropil.pictures.flow import flow_page
 from neuropil.pictures.maps import draw_feature_maps, draw_saliency, draw_sight
 from neuropil.pictures.page import Page
-from neuropil.recipes.picturing import network_pictures, path_pictures, step_pictures, time_pictures
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 FLAGS = [

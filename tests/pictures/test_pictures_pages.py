@@ -14,6 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
+from neuropil.gallery import building as picturing
+from neuropil.gallery.building import (
+    attention_pictures,
+    network_pictures,
+    path_pictures,
+    step_pictures,
+    time_pictures,
+    write_page,
+)
 from neuropil.inspection.feature_maps import Sight
 from neuropil.inspection.graph import trace_graph
 from neuropil.inspection.saliency import Saliency
@@ -25,15 +34,6 @@ from neuropil.pictures.maps import draw_saliency, draw_sight
 from neuropil.pictures.network import draw_network, network_page
 from neuropil.pictures.page import Fold
 from neuropil.pictures.through_time import draw_sensitivity, draw_unrolled, sensitivity_curves
-from neuropil.recipes import picturing
-from neuropil.recipes.picturing import (
-    attention_pictures,
-    network_pictures,
-    path_pictures,
-    step_pictures,
-    time_pictures,
-    write_page,
-)
 
 PICTURE = np.zeros((3, 8, 6), np.uint8)
 
@@ -53,6 +53,8 @@ def test_every_block_that_opens_leads_to_its_inside() -> None:
     assert {fold.title for fold in page.folds} == {"layer1", "layer2", "layer3", "layer4"}
     inside = {fold.title for fold in folds_in(page.folds)}
     assert "layer3.5" in inside
+    assert "<a " not in page.svg and page.svg.count("<g>") == page.pictures[0][1].svg.count("<g>") + 4
+    assert "<a " not in draw_network(trace_graph(network, torch.zeros(1, 3, 224, 224)), depth=1).picture.svg
     assert "<script" not in page.html and "http:" not in page.html.replace("http://www.w3.org/2000/svg", "")
 
 
@@ -156,6 +158,7 @@ def test_a_page_shows_itself_in_a_notebook(tmp_path: Path) -> None:
         (lambda tmp: network_pictures("resnet19"), "did you mean 'resnet18'"),
         (lambda tmp: network_pictures("lenet5", depth=0), "a depth of 1 or more"),
         (lambda tmp: network_pictures("lenet5", shape=(1, 3, 3)), "32x32|does not take"),
+        (lambda tmp: network_pictures(nn.ReLU()), "give the shape of one sample"),
         (lambda tmp: time_pictures(steps=1), "2 to 200 steps"),
         (lambda tmp: time_pictures(("lsmt",)), "did you mean 'lstm'"),
         (lambda tmp: path_pictures("vally"), "did you mean 'valley'"),

@@ -51,11 +51,11 @@ app.command(data_app)
 PICTURES = {
     "network": ("draw", "A network as blocks with shapes."),
     "step": ("draw", "One training step down to single operations, with gradients."),
-    "run": ("draw", "What a trained network sees in a picture."),
-    "time": ("draw_more", "Sensitivity over time, and gradients through time term by term."),
-    "paths": ("draw_more", "The nine update rules on a loss surface."),
-    "flow": ("draw_more", "Gradients by layer and component while a recipe trains."),
-    "attention": ("draw_more", "Attention by layer and head, from an .npz file."),
+    "run": ("draw_run", "What a trained network sees in a picture."),
+    "time": ("draw_time", "Sensitivity over time, and gradients through time term by term."),
+    "paths": ("draw_time", "The nine update rules on a loss surface."),
+    "flow": ("draw_run", "Gradients by layer and component while a recipe trains."),
+    "attention": ("draw_time", "Attention by layer and head, from an .npz file."),
 }
 draw_app = App(name="draw", help="Draw networks, gradients and what is inside, as one HTML or SVG file.")
 for picture, (file, line) in PICTURES.items():

@@ -1,4 +1,4 @@
-"""`neuropil draw network`, `draw step` and `draw run`."""
+"""`neuropil draw network` and `draw step`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from neuropil.cli.output import AsJson, say, say_json
 from neuropil.cli.shapes import read_shape
 
-__all__ = ["network", "run", "step"]
+__all__ = ["network", "step"]
 
 
 def network(
@@ -31,7 +31,7 @@ def network(
     as_json
         Answer with one JSON object.
     """
-    from neuropil.recipes.picturing import network_pictures, write_page
+    from neuropil.gallery.building import network_pictures, write_page
 
     page = network_pictures(model, words, read_shape(shape) if shape else None, depth)
     written = write_page(page, to or f"{model if model.isidentifier() else 'network'}.html")
@@ -52,28 +52,7 @@ def step(what: str, /, *words: str, shape: str | None = None, to: Path = Path("s
     to
         The file to write: .html, or .svg.
     """
-    from neuropil.recipes.picturing import step_pictures, write_page
+    from neuropil.gallery.building import step_pictures, write_page
 
     page = step_pictures(what, words, read_shape(shape) if shape else None)
     say(str(write_page(page, to)), *page.notes)
-
-
-def run(folder: Path, file: str | None = None, /, *, layer: str | None = None, to: Path | None = None) -> None:
-    """What a trained network sees in a picture: saliency, receptive fields, filters, feature maps.
-
-    Parameters
-    ----------
-    folder
-        The run folder.
-    file
-        A picture; the first of the run's own test part where left out.
-    layer
-        The module whose maps Grad-CAM looks at; the last that gives maps where left out.
-    to
-        The file to write: .html, or .svg for the first picture alone; pictures.html in the run folder where left out.
-    """
-    from neuropil.recipes.picturing import write_page
-    from neuropil.recipes.run_pictures import run_pictures
-
-    page = run_pictures(folder, file, layer)
-    say(str(write_page(page, to or folder / "pictures.html")), *page.notes)

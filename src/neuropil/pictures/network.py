@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuropil.drawing.svg import Picture
 from neuropil.drawing.wording import number
@@ -51,7 +51,7 @@ def draw_network(graph: Graph, *, depth: int | None = None) -> Diagram:
         raise InputError(f"a picture shows groups to a depth of 1 or more, but {depth} was given")
     everything = range(len(graph.nodes))
     view = _view(graph, everything, 0, depth)
-    return _drawn(graph, view, f"{graph.model}: blocks and what feeds what")
+    return _drawn(graph, view, f"{graph.model}: blocks and what feeds what", linked=False)
 
 
 def network_page(graph: Graph, title: str, notes: Iterable[str] = ()) -> Page:
@@ -173,8 +173,9 @@ def _anchor(one: Identity) -> str:
     return "-".join(["in", *map(str, path), *(map(str, turns) if isinstance(turns, tuple) and any(turns) else ())])
 
 
-def _drawn(graph: Graph, view: _View, label: str) -> Diagram:
-    return diagram([_block(graph, view, one) for one in view.seen], view.edges, label)
+def _drawn(graph: Graph, view: _View, label: str, linked: bool = True) -> Diagram:
+    blocks = [_block(graph, view, one) for one in view.seen]
+    return diagram(blocks if linked else [replace(one, opens="") for one in blocks], view.edges, label)
 
 
 def _folds(graph: Graph, view: _View) -> tuple[Fold, ...]:

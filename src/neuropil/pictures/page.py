@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 
 from neuropil.drawing.palette import CHART_STYLE, variables
@@ -32,6 +33,7 @@ summary:focus-visible,a:focus-visible{outline:2px solid var(--np-s1);outline-off
 STYLE = "\n" + variables(":root") + CHART_STYLE + _LAYOUT
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
 _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
+_LINK = re.compile(r'<a href="#[^"]*">(.*?)</a>', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class Page:
 </body>
 </html>
 """
+
+    @property
+    def svg(self) -> str:
+        """The first picture alone, as a file of its own; blocks open nothing there."""
+        return _LINK.sub(r"<g>\1</g>", self.pictures[0][1].svg)
 
     def _repr_html_(self) -> str:
         tall = min(900, 140 + int(sum(picture.height + 60 for _, picture in self.pictures)))

@@ -1,4 +1,4 @@
-"""`neuropil draw time`, `draw paths`, `draw flow` and `draw attention`."""
+"""`neuropil draw time`, `draw paths` and `draw attention`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neuropil.cli.output import say
 
-__all__ = ["attention", "flow", "paths", "time"]
+__all__ = ["attention", "paths", "time"]
 
 
 def time(*cells: str, steps: int = 40, opened: float = 6.0, to: Path = Path("time.html")) -> None:
@@ -23,7 +23,7 @@ def time(*cells: str, steps: int = 40, opened: float = 6.0, to: Path = Path("tim
     to
         The file to write: .html, or .svg for the first picture alone.
     """
-    from neuropil.recipes.picturing import time_pictures, write_page
+    from neuropil.gallery.building import time_pictures, write_page
 
     page = time_pictures(cells or ("rnn", "lstm", "gru"), steps, opened)
     say(str(write_page(page, to)), *page.notes)
@@ -31,24 +31,15 @@ def time(*cells: str, steps: int = 40, opened: float = 6.0, to: Path = Path("tim
 
 def paths(surface: str = "valley", /, *words: str, steps: int = 60, to: Path = Path("paths.html")) -> None:
     """The ways of the nine update rules: SURFACE is valley, rosenbrock, beale or saddle; words are rates, adam=0.1."""
-    from neuropil.recipes.picturing import path_pictures, write_page
+    from neuropil.gallery.building import path_pictures, write_page
 
     page = path_pictures(surface, words, steps)
     say(str(write_page(page, to)), *page.notes)
 
 
-def flow(*words: str, steps: int = 60, to: Path = Path("flow.html")) -> None:
-    """How gradients flow in the first steps of a training, by layer and component: a recipe and key=value words."""
-    from neuropil.recipes.picturing import write_page
-    from neuropil.recipes.run_pictures import flow_pictures
-
-    page = flow_pictures(words, steps)
-    say(str(write_page(page, to)), *page.notes)
-
-
 def attention(file: Path, /, *, to: Path = Path("attention.html")) -> None:
     """Attention by layer and head: an .npz of weights [layers, heads, T, S], and queries and keys, their words."""
-    from neuropil.recipes.picturing import attention_pictures, write_page
+    from neuropil.gallery.building import attention_pictures, write_page
 
     page = attention_pictures(file)
     say(str(write_page(page, to)), *page.notes)

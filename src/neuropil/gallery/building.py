@@ -67,7 +67,10 @@ def network_pictures(
     title = network if isinstance(network, str) else type(network).__name__
     if isinstance(network, str):
         network, title = _named(network, words, shape)
-    sample = tuple(shape) if shape else usual_input_shape(network)
+    try:
+        sample = tuple(shape) if shape else usual_input_shape(network)
+    except (StopIteration, IndexError) as error:
+        raise InputError(f"{title} does not say what it reads; give the shape of one sample") from error
     weight = next((one for one in network.parameters() if one.is_floating_point()), torch.empty(0))
     graph = trace_graph(network, torch.zeros(1, *sample, dtype=weight.dtype, device=weight.device))
     layers = sum(not node.operation and bool(node.path) for node in graph.nodes)
@@ -244,6 +247,6 @@ def write_page(page: Page, path: Path | str) -> Path:
     if target.suffix.lower() not in (".html", ".svg"):
         raise InputError(f"{str(path)!r} should end in .html (the whole page) or .svg (its first picture)")
     target.parent.mkdir(parents=True, exist_ok=True)
-    content = page.html if target.suffix.lower() == ".html" else page.pictures[0][1].svg
+    content = page.html if target.suffix.lower() == ".html" else page.svg
     write_atomic(target, content, durable=False)
     return target
