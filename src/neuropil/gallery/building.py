@@ -199,7 +199,7 @@ def path_pictures(surface: str = "valley", words: Sequence[str] = (), steps: int
     ]
     told = ", ".join(f"{name} {options['lr']:g}" for name, options in rates.items())
     notes = (
-        "The darker, the lower the loss; a dot at start and end, a cross where the loss is least.",
+        "The stronger the blue, the lower the loss; a dot at start and end, a cross where the loss is least.",
         f"Learning rates: {told}.",
     )
     pictures = (

@@ -97,7 +97,7 @@ def attention_page(
             for number, one in enumerate(found[layer])
         ]
         folds.append(_beside(heads, layer))
-    notes = ("A row is a word that looks, a column one that it looks at; the darker, the larger the share.",)
+    notes = ("A row is a word that looks, a column one that it looks at; the stronger, the larger the share.",)
     return Page(title, notes, ((None, draw_attention(found)),), tuple(folds))
 
 

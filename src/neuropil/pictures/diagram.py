@@ -36,7 +36,7 @@ class Block:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height that hold the words."""
-        wide = max([text_width(printable(self.title), 13.8), *(text_width(printable(one), 11.4) for one in self.lines)])
+        wide = max([text_width(printable(self.title), 14.4), *(text_width(printable(one), 11.4) for one in self.lines)])
         return wide + 2 * PAD, PAD * 1.4 + LINE * (1 + len(self.lines))
 
 

@@ -25,7 +25,7 @@ COLOURS = (
 WORDS = {
     "add": "+", "mul": "×", "sub": "−", "div": "÷", "cat": "join", "view": "reshape", "mm": "matrix product",
     "bmm": "matrix products", "addmm": "matrix product, +", "t": "turn", "transpose": "turn", "permute": "turn",
-    "constant_pad_nd": "pad", "split": "part", "slice": "part", "select": "part", "clone": "copy",
+    "constant_pad_nd": "pad", "split": "part", "slice": "part", "select": "part", "clone": "copy", "to_copy": "convert",
 }  # fmt: skip
 
 Identity = tuple[Hashable, ...]

@@ -109,7 +109,7 @@ def draw_terms(terms: Array, *, weight: str = "W") -> Picture:
 
 
 def draw_sensitivity(found: Mapping[str, Array]) -> Picture:
-    """For each network a row of nodes, one a step: the darker, the more its output still hangs on the first input.
+    """For each network a row of nodes, one a step: the stronger, the more its output still hangs on the first input.
 
     Source: chapter, sensitivity picture (row 110); Graves 2012, "Supervised sequence labelling", figures 4.1 and 4.4.
 
@@ -139,7 +139,7 @@ def draw_sensitivity(found: Mapping[str, Array]) -> Picture:
         for step in sorted({0, times // 2, times - 1})
     ]
     parts.append(
-        text(left, base + 19, "step; the darker, the more the output hangs on the first input", class_="small quiet")
+        text(left, base + 19, "step; the stronger, the more the output hangs on the first input", class_="small quiet")
     )
     return Picture("".join(parts), max(left + cell * times + 14, left + 380), base + 28, "sensitivity over time")
 
