@@ -17,6 +17,7 @@ Key = tuple[Any, ...]
 def exported_edges(network: nn.Module, *inputs: Tensor) -> tuple[set[Key], set[tuple[Key, Key]]]:
     """Nodes and edges: every operation of the exported program, those inside one call of a layer as one node.
 
+    What makes constants of a tensor's kind and shape (`new_zeros`) reads nothing of it.
     Layers are `(path, how often called before)`, operations between them `(path, name, how many before)`.
     """
     matmul = torch.ops.aten.matmul.default  # the one composite that export leaves whole
@@ -50,6 +51,9 @@ def exported_edges(network: nn.Module, *inputs: Tensor) -> tuple[set[Key], set[t
         elif node.op == "call_function":
             read = [key for one in node.all_input_nodes for key in owner.get(one, [])]
             name = getattr(node.target, "overloadpacket", node.target).__name__
+            if name.startswith("new_") or name.endswith("_like"):  # they read a shape, no numbers
+                owner[node] = []
+                continue
             if node.target is operator.getitem or name == "detach":
                 owner[node] = read
                 continue

@@ -140,14 +140,13 @@ def test_what_a_value_sees_is_the_windows_arithmetic(stride: int, padding: int) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", ["features.0.1", "features.1.1"])
-def test_what_a_value_of_vgg_sees_is_the_summarys(layer: str) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_a_value_of_vgg_sees_is_the_summarys(number: int) -> None:
     network = create_model("vgg11", num_classes=3, hidden=8)
-    layers = {one.name: one for one in summarize(network, (3, 224, 224)).layers}
-    name = next(one for one in layers if one.endswith(layer.removeprefix("features.")) and layers[one].receptive_field)
-    found = sight_of(network, torch.zeros(1, 3, 224, 224), name)
+    layers = [one for one in summarize(network, (3, 224, 224)).layers if "onv" in one.kind]
+    found = sight_of(network, torch.zeros(1, 3, 224, 224), layers[number].name)
     size = (found.box[2] - found.box[0], found.box[3] - found.box[1])
-    assert size == layers[name].receptive_field
+    assert size == layers[number].receptive_field
 
 
 def test_flow_is_autograds_step_by_step() -> None:
