@@ -22,7 +22,10 @@ __all__ = [
     "list_models",
     "list_recipes",
     "load_run",
+    "network_pictures",
     "resume_run",
+    "run_pictures",
+    "step_pictures",
     "summarize",
     "tensor_loader",
     "train",
@@ -31,6 +34,8 @@ __all__ = [
 if TYPE_CHECKING:
     from neuropil.batches.loading import tensor_loader
     from neuropil.errors import NeuropilError
+    from neuropil.gallery.building import network_pictures, step_pictures
+    from neuropil.gallery.runs import run_pictures
     from neuropil.inspection.summary import summarize
     from neuropil.models import list_models
     from neuropil.recipes.catalogue import list_recipes
@@ -49,7 +54,10 @@ _PLACES = {
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",
     "load_run": "neuropil.recipes.run",
+    "network_pictures": "neuropil.gallery.building",
     "resume_run": "neuropil.recipes.train",
+    "run_pictures": "neuropil.gallery.runs",
+    "step_pictures": "neuropil.gallery.building",
     "summarize": "neuropil.inspection.summary",
     "tensor_loader": "neuropil.batches.loading",
     "train": "neuropil.recipes.train",

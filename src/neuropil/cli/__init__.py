@@ -49,6 +49,19 @@ for verb, line in VERBS.items():
 data_app = App(name="data", help="Look at data before training on them.")
 data_app.command("neuropil.cli.data:show", name="show", help="Counts, classes, shapes, notes, and a sheet of pictures.")
 app.command(data_app)
+PICTURES = {
+    "network": ("draw", "A network as blocks with shapes."),
+    "step": ("draw", "One training step down to single operations, with gradients."),
+    "run": ("draw_run", "What a trained network sees in a picture."),
+    "time": ("draw_time", "Sensitivity over time, and gradients through time term by term."),
+    "paths": ("draw_time", "The nine update rules on a loss surface."),
+    "flow": ("draw_run", "Gradients by layer and component while a recipe trains."),
+    "attention": ("draw_time", "Attention by layer and head, from an .npz file."),
+}
+draw_app = App(name="draw", help="Draw networks, gradients and what is inside, as one HTML or SVG file.")
+for picture, (file, line) in PICTURES.items():
+    draw_app.command(f"neuropil.cli.{file}:{picture}", name=picture, help=line)
+app.command(draw_app)
 app.register_install_completion_command()
 
 
@@ -82,7 +95,7 @@ def _in_words(error: CycloptsError) -> str:
         name = error.argument.name
         return f"{verb} needs {f'a value for {name}' if name.startswith('--') else name}; {look}"
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
-        allowed = ("show",) if error.command_chain else (*VERBS, "data")
+        allowed = {"data": ("show",), "draw": tuple(PICTURES)}.get(verb, (*VERBS, "data", "draw"))
         word = error.unused_tokens[0]
         return f"there is no command {f'{verb} {word}'.strip()!r}; {nearest(word, allowed)}"
     return f"{' '.join(str(error).split()).rstrip('.')} ({look})"

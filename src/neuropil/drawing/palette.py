@@ -70,8 +70,15 @@ font-variant-numeric:tabular-nums;max-width:100%;height:auto;display:block}
 .np-chart image.photo{image-rendering:auto}
 .np-chart .box{fill:none;stroke-width:2}
 .np-chart .box.there{stroke-dasharray:5 4;stroke-width:1.5}
+.np-chart .block{fill:var(--np-panel);stroke:var(--np-muted);stroke-opacity:.6}
+.np-chart .block.bare{fill:none;stroke:none}
+.np-chart .wire{fill:none;stroke:var(--np-muted);stroke-width:1.2;stroke-linejoin:round}
+.np-chart .wire:hover{stroke:var(--np-ink);stroke-width:2.2}
+.np-chart .tip{fill:var(--np-muted)}
+.np-chart a:hover .block{stroke-width:2.4}
 .np-chart .tag{font-size:11px;font-weight:600;paint-order:stroke;stroke:var(--np-paper);stroke-width:3px}
 """ + "".join(
     f".np-chart .s{n}{{stroke:var(--np-s{n})}}.np-chart .f{n},.np-chart text.f{n}{{fill:var(--np-s{n})}}\n"
+    f".np-chart .b{n}{{fill:color-mix(in srgb,var(--np-s{n}) 16%,var(--np-paper));stroke:var(--np-s{n})}}\n"
     for n in range(1, NUM_SERIES_COLOURS + 1)
 )

@@ -1,0 +1,1 @@
+"""From names, recipes and runs to pages of pictures."""

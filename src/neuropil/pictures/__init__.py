@@ -1,0 +1,1 @@
+"""Pictures of networks, gradients and attention: what inspection measured, as SVG and self-contained pages."""
