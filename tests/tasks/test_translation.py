@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.models import create_model
+from neuropil.sequences.tokens import tokens_of as words_of
 from neuropil.tasks.captioning import Captioning
+from neuropil.tasks.text import text_of
 from neuropil.tasks.translation import Translation
 from neuropil.training.speed import Placed
 
@@ -166,3 +172,19 @@ def test_what_does_not_fit_is_refused() -> None:
         Translation(VOCABULARY).answer(torch.zeros(2, 3, 12))
     with pytest.raises(InputError, match="no batch was scored"):
         Translation(VOCABULARY).scorer().compute()
+
+
+def test_texts_are_set_as_they_are_written(shared_data: Path) -> None:
+    """What sacreBLEU finds in sentences that were cut into words and set again."""
+    sacrebleu = pytest.importorskip("sacrebleu")
+    with gzip.open(shared_data / "multi30k" / "test_2016_flickr.en.gz", "rt", encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in file]
+    again = [text_of(words_of(line, "word"), "word") for line in lines]
+    assert sacrebleu.corpus_bleu(again, [lines]).score > 99
+    assert sum(one == two for one, two in zip(lines, again, strict=True)) / len(lines) > 0.97
+
+
+@given(st.lists(st.sampled_from(["a", "b", ".", ",", '"', "(", ")", "-", "’"]), max_size=12))
+def test_a_longer_text_begins_with_the_shorter(words: list[str]) -> None:
+    assert text_of(words, "word").startswith(text_of(words[:-1], "word"))
+    assert text_of(words, "word").replace(" ", "") == "".join(words)

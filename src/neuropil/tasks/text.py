@@ -87,15 +87,16 @@ def tokens_of(ids: Iterable[int], vocabulary: Sequence[str]) -> list[str]:
 
 
 def text_of(tokens: Sequence[str], level: Level) -> str:
-    """Words with spaces between them, letters as they are, pieces of words put together.
+    """Words and signs set as one writes them, letters as they are, pieces of words put together.
 
-    Bytes of `bpe` that make no character are written as U+FFFD.
+    Spaces between words and signs are guessed (see `_set`), since a vocabulary of words does not keep them. Bytes of
+    `bpe` that make no character are written as U+FFFD.
 
     Example:
-        >>> text_of(["a", "b"], "word"), text_of(["a", "b"], "character")
-        ('a b', 'ab')
+        >>> text_of(["a", "T", "-", "shirt", ",", "he", "says", "."], "word"), text_of(["a", "b"], "character")
+        ('a T-shirt, he says.', 'ab')
         >>> text_of(["sleep", "##s", "."], "wordpiece"), text_of(["sleeps", "\u0120here"], "bpe")
-        ('sleeps .', 'sleeps here')
+        ('sleeps.', 'sleeps here')
     """
     if level == "bpe":
         known = _bytes_of_signs()
@@ -103,9 +104,24 @@ def text_of(tokens: Sequence[str], level: Level) -> str:
         for sign in "".join(tokens):
             content += bytes([known[sign]]) if sign in known else sign.encode()
         return content.decode("utf-8", "replace")
-    if level == "wordpiece":
-        return " ".join(tokens).replace(" ##", "")
-    return (" " if level == "word" else "").join(tokens)
+    if level == "character":
+        return "".join(tokens)
+    return _set(tokens if level == "word" else " ".join(tokens).replace(" ##", "").split(" "))
+
+
+CLOSING, OPENING, BINDING = frozenset(".,;:!?)]}%…»”’'"), frozenset("([{«“‘$£€"), frozenset("-/–")
+"""Signs without a space before them, behind them, and on neither side."""
+
+
+def _set(words: Sequence[str]) -> str:
+    """Words and signs with spaces where one writes them; a straight quotation mark opens and closes by turns."""
+    text, free, quoted = [], False, False
+    for word in words:
+        closes = word in CLOSING or word in BINDING or (word == '"' and quoted)
+        text.append(f" {word}" if free and not closes else word)
+        free = word not in OPENING and word not in BINDING and not (word == '"' and not quoted)
+        quoted ^= word == '"'
+    return "".join(text)
 
 
 def characters_of(vocabulary: Sequence[str], level: Level) -> list[int]:
