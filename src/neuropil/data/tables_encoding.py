@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neuropil.data.faults import is_noting, refuse
 from neuropil.data.records import DataInfo
 from neuropil.errors import InputError
 from neuropil.registry import nearest
@@ -116,19 +117,20 @@ class NumberColumn:
         """
         cells = table.column(self.name)
         values, strange = numbers(cells)
-        if strange:
+        if strange and not is_noting():  # else it was noted when the column's kind was settled
             raise InputError(
                 f"{table.place(strange[0])}: column {self.name!r} holds {cells[strange[0]]!r}, but its cells are "
                 f"numbers; correct the cell or leave it empty"
             )
         with np.errstate(over="ignore"):
             found = np.where(np.isnan(values), self.fill, values).astype(np.float32)
-        endless = np.flatnonzero(np.isinf(found))
-        if len(endless):
-            raise InputError(
-                f"{table.place(endless[0])}: column {self.name!r} holds {cells[endless[0]]!r}, which is no finite "
-                "number (float32); correct the cell or leave it empty"
+        for row in np.flatnonzero(np.isinf(found)).tolist():
+            refuse(
+                table.place(row),
+                f"column {self.name!r} holds {cells[row]!r}, which is no finite number (float32); correct the cell or "
+                "leave it empty",
             )
+            found[row] = self.fill
         return found[:, None]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import refuse
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.errors import InputError
 from neuropil.sequences.division import Parts, by_part, settle_parts, splits_of
@@ -255,10 +256,13 @@ def labelled_samples(
     numbers = {name: number for number, name in enumerate(info.classes)}
     for one in texts:
         if one.label not in numbers:
-            raise InputError(
-                f"{one.where}: the label {one.label!r} does not occur in the training part, which has "
-                f"{', '.join(info.classes[:20])}; correct it, or train with it"
+            refuse(
+                one.where,
+                f"the label {one.label!r} does not occur in the training part, which has "
+                f"{', '.join(info.classes[:20])}; correct it, or train with it",
             )
+    known = [place for place, one in enumerate(texts) if one.label in numbers]
+    texts, rows = [texts[place] for place in known], [rows[place] for place in known]
     targets = np.array([numbers[one.label] for one in texts], dtype=np.int64)
     inputs = text_inputs(rows, vocabulary, int(info.encoding["max_length"]))
     return SequenceSamples(inputs, targets, info, [one.where for one in texts])
