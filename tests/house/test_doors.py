@@ -21,6 +21,7 @@ DOORS: dict[str, set[str]] = {
     "annotations": {"data"},
     "sequences": {"data"},
     "sources": {"data", "annotations", "sequences"},  # one door above data, which had too many files
+    "checking": {"data", "sources", "annotations", "sequences", "drawing"},  # drawing: the page of findings
     "batches": {"data"},  # split from data, which had too many files
     "models": {"nn"},
     "sequence_models": {"nn", "recurrent", "models"},  # split from models; a captioner looks by one of them
@@ -33,7 +34,7 @@ DOORS: dict[str, set[str]] = {
         "data", "sources", "batches", "models", "tasks", "optim", "transfer", "training", "nn",
         "inspection", "drawing",  # a run ends with its report, from Python too
     },
-    "cli": {"recipes", "training", "inspection", "drawing", "transfer", "models", ""},  # "": the version
+    "cli": {"recipes", "training", "checking", "inspection", "drawing", "transfer", "models", ""},  # "": the version
 }  # fmt: skip
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler"}

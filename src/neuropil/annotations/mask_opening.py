@@ -198,6 +198,11 @@ def _stem(stem: str) -> str:
 
 
 def read_masks(store: Archive) -> tuple[list[MaskRead], list[Skipped]]:
+    """Every pair of a picture and a mask that can be read, with the values of the mask, and what cannot.
+
+    Raises:
+        InputError: no pair, or none that can be read.
+    """
     pairs, alone = _pairs(store)
     if not pairs:
         raise InputError(

@@ -34,6 +34,7 @@ VERBS = {
     "resume": "Go on with an interrupted or killed run, exactly where it stood.",
     "evaluate": "Score a run on its test part, or on other labelled data.",
     "predict": "Answers of a run for files, a folder, or standard input.",
+    "check": "Look for faults in data before training: broken files, copies, leakage, odd labels.",
     "models": "List the networks.",
     "recipes": "List the built-in recipes, or show one.",
     "summary": "A network layer by layer: shapes, weights, multiply-adds.",

@@ -143,5 +143,7 @@ def _checked_classes(classes_of: Mapping[str, Sequence[str]], where: str) -> tup
     for part, names in classes_of.items():
         for name in names:
             if name not in classes:
-                refuse(f"{where!r}", f"the class {name!r} is in the {part} part but not in train; {nearest(name, classes)}")
+                refuse(
+                    f"{where!r}", f"the class {name!r} is in the {part} part but not in train; {nearest(name, classes)}"
+                )
     return classes

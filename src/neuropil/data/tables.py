@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuropil.data.faults import refuse
+from neuropil.data.faults import is_noting, refuse
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo, Splits
 from neuropil.data.splitting import check_fractions, split, split_indices
@@ -243,6 +243,8 @@ def split_table(
         raise InputError(
             f"{table.where}: ignore leaves no {'target' if name in ignore else 'input column'}; ignore less"
         )
+    if is_noting():
+        table = _with_targets(table, name, task)
     column, classes = _target_column(table, name, task, notes)
     targets = column.read(table, classes)
     train, _, _ = split_indices(
@@ -280,6 +282,25 @@ def _target_name(table: Table, target: str | int | None, notes: list[str]) -> st
     if str(target).isdecimal() and 1 <= int(target) <= len(table.names):
         return table.names[int(target) - 1]
     raise InputError(f"{table.where} has no column {str(target)!r} to predict; {nearest(str(target), table.names)}")
+
+
+def _with_targets(table: Table, name: str, task: TargetTask) -> Table:
+    """The rows that have a usable target; the others are noted."""
+    cells = table.column(name)
+    strange = set(numbers(cells)[1])
+    numeric = len(strange) <= (1 - NUMERIC_SHARE) * len(cells) if task == "auto" else task == "regression"
+    kept = []
+    for row, cell in enumerate(cells):
+        if cell.lower() in MISSING:
+            refuse(table.place(row), f"the target column {name!r} is empty; fill the cell or delete the row")
+        elif numeric and row in strange:
+            refuse(table.place(row), f"the target column {name!r} holds {cell!r}, which is no number; correct it")
+        else:
+            kept.append(row)
+    if len(kept) == len(cells) or not kept:
+        return table
+    columns = tuple(tuple(column[row] for row in kept) for column in table.columns)
+    return Table(table.where, table.names, columns, [table.lines[row] for row in kept], table.unit)
 
 
 def _target_column(table: Table, name: str, task: TargetTask, notes: list[str]) -> tuple[TargetColumn, tuple[str, ...]]:

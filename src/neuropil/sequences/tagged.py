@@ -226,7 +226,8 @@ def read_tagged(store: Archive, name: str, column: str | int | None = None, enco
         if len(cells) != width:
             refuse(
                 file.place(number),
-                f"it has {len(cells)} column{'s' if len(cells) != 1 else ''}, but {width} are needed; correct this line",
+                f"it has {len(cells)} column{'s' if len(cells) != 1 else ''}, but {width} are needed; "
+                "correct this line",
             )
             continue
         if not cells[token] or not cells[tag] or (cells[tag] == "_" and width == len(COLUMNS)):
