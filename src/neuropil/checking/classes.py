@@ -55,6 +55,7 @@ def imbalance(subject: Subject, *, ratio: float = 10.0, fewest: int = 5) -> list
     found = []
     for name, count in zip(info.classes, counts.tolist(), strict=True):
         rare = count * ratio * (10 if of_masks else 1) < counts[most]
+        rare = rare and not (of_masks and count == 0)  # numbers between those that masks hold
         few = not of_masks and count < fewest
         if rare or few:
             sentence = f"{count:,} {unit} to train on, but {info.classes[most]!r} has {counts[most]:,}"

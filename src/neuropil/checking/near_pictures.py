@@ -20,6 +20,12 @@ BITS = 64
 LEARNED_FROM = 8_000
 """Pictures, evenly chosen, that the patterns are computed from."""
 
+WEAKEST = 1e-5
+"""Strength of a pattern, as a share of the strongest, below which it is noise."""
+
+ALL_PAIRS = 600
+"""Of fewer pictures every two are candidates."""
+
 MOST_IN_BUCKET = 400
 """Of buckets with more pictures than that, only so many are looked at."""
 
@@ -102,8 +108,9 @@ def _projected(views: Array) -> Array:
     coarse = np.concatenate([_coarse(views[at : at + CHUNK]) for at in range(0, count, CHUNK)])
     some = coarse[np.linspace(0, count - 1, min(count, LEARNED_FROM)).astype(np.int64)]
     some = some - coarse.mean(0)
-    _, patterns = np.linalg.eigh((some.T @ some).astype(np.float64))
-    return np.asarray(coarse @ patterns[:, ::-1][:, :BITS].astype(np.float32))
+    strength, patterns = np.linalg.eigh((some.T @ some).astype(np.float64))
+    strong = max(1, int((strength > WEAKEST * strength[-1]).sum()))
+    return np.asarray(coarse @ patterns[:, ::-1][:, : min(BITS, strong)].astype(np.float32))
 
 
 def _coarse(views: Array) -> Array:
@@ -119,6 +126,8 @@ def _coarse(views: Array) -> Array:
 def _candidates(projected: Array) -> Array:
     """Pairs whose hashes agree in a band, or would but for its two least certain bits: `[m, 2]`, each once."""
     count, width = projected.shape
+    if count < ALL_PAIRS:
+        return np.stack(np.triu_indices(count, 1), axis=1)
     margins = projected - np.median(projected, axis=0)
     size = int(np.clip(np.ceil(np.log2(max(count, 2))), 4, 16))
     bands = max(1, width // size)

@@ -25,7 +25,14 @@ ROWS, BANDS = 4, 20
 LEAST_WORDS = 4
 """Shorter texts are alike by chance; they are cut into triples of letters where they are long enough for that."""
 
+LEAST_COMMON = 0.6
+"""Likeness of words below which letters are not compared."""
+
+LEAST_AGREEING = 0.4
+"""Share of a signature's places, an estimate of common words over all, below which no pair is compared."""
+
 MOST_IN_BUCKET = 100
+CHUNK = 50_000
 PRIME = (1 << 61) - 1
 
 
@@ -53,18 +60,40 @@ def near_texts(texts: Sequence[tuple[str, ...]], least_likeness: float) -> list[
     if len(wanted) < 2:
         return []
     signature = _signatures([bags[place] for place in wanted])
-    pairs: set[tuple[int, int]] = set()
+    words, triples = ({place: count(texts[place]) for place in wanted} for count in (_words, _triples))
+    found = []
+    for first, second in _candidates(signature).tolist():
+        pair = (wanted[first], wanted[second])
+        common = _dice(words[pair[0]], words[pair[1]])
+        if common >= least_likeness or (
+            common >= LEAST_COMMON and _dice(triples[pair[0]], triples[pair[1]]) >= least_likeness
+        ):
+            found.append((min(pair), max(pair)))
+    return sorted(found)
+
+
+def _candidates(signature: Array) -> Array:
+    """Pairs that agree in a band and in many places of the signature, `[m, 2]`, each once."""
+    count = len(signature)
+    codes = [np.empty(0, dtype=np.int64)]
     for band in range(BANDS):
-        rows = signature[:, band * ROWS : (band + 1) * ROWS]
-        key = np.ascontiguousarray(rows).view([("", rows.dtype)] * ROWS).ravel()
+        rows = np.ascontiguousarray(signature[:, band * ROWS : (band + 1) * ROWS])
+        key = np.unique(rows.view([("", rows.dtype)] * ROWS).ravel(), return_inverse=True)[1]
         order = np.argsort(key, kind="stable")
-        ends = np.flatnonzero(np.append(key[order][1:] != key[order][:-1], True)) + 1
-        for begin, end in zip(np.append(0, ends[:-1]).tolist(), ends.tolist(), strict=True):
-            if end - begin > 1:
-                inside = np.sort(order[begin:end][:MOST_IN_BUCKET]).tolist()
-                pairs.update((a, b) for place, a in enumerate(inside) for b in inside[place + 1 :])
-    found = [(wanted[a], wanted[b]) for a, b in pairs]
-    return sorted(pair for pair in found if likeness(texts[pair[0]], texts[pair[1]]) >= least_likeness)
+        ends = np.searchsorted(key[order], key[order], side="right")
+        many = np.minimum(ends - np.arange(count) - 1, MOST_IN_BUCKET)
+        first = np.repeat(np.arange(count), many)
+        second = first + 1 + np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        low, high = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
+        codes.append(np.unique(low * count + high))
+    every = np.unique(np.concatenate(codes))
+    pairs = np.stack([every // count, every % count], axis=1)
+    kept = []
+    for at in range(0, len(pairs), CHUNK):
+        some = pairs[at : at + CHUNK]
+        agreeing = (signature[some[:, 0]] == signature[some[:, 1]]).mean(1)
+        kept.append(some[agreeing >= LEAST_AGREEING])
+    return np.concatenate(kept) if kept else pairs
 
 
 def likeness(first: tuple[str, ...], second: tuple[str, ...]) -> float:
@@ -77,7 +106,7 @@ def likeness(first: tuple[str, ...], second: tuple[str, ...]) -> float:
         0.8888888888888888
     """
     words = _dice(_words(first), _words(second))
-    if words < 0.6:
+    if words < LEAST_COMMON:
         return words
     return max(words, _dice(_triples(first), _triples(second)))
 

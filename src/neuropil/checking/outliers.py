@@ -17,6 +17,9 @@ __all__ = ["outliers"]
 
 Array = np.ndarray[Any, Any]
 
+MOST_FAR = 0.05
+"""Share of a column's values from which what is far is no outlier, but another kind of row."""
+
 LEAST_ROWS = 20
 """Of fewer values nothing is far."""
 
@@ -81,7 +84,7 @@ def far_off(values: Array, quartiles: float) -> list[int]:
     far = _beyond(values, known, quartiles)
     if known.min() > 0:
         far &= _beyond(np.log(np.where(values > 0, values, 1.0)), np.log(known), quartiles / 2)
-    return np.flatnonzero(far).tolist() if far.mean() < 0.01 or far.sum() <= 2 else []
+    return np.flatnonzero(far).tolist() if far.mean() < MOST_FAR or far.sum() <= 2 else []
 
 
 def _beyond(values: Array, known: Array, quartiles: float) -> Array:

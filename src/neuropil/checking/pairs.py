@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuropil.checking.near_texts import normalised
-from neuropil.checking.records import Finding
+from neuropil.checking.records import Finding, Severity
 from neuropil.checking.subjects import Record, Subject
 
 __all__ = ["misaligned", "swapped", "untranslated"]
@@ -19,6 +19,16 @@ LEAST_PAIRS = 100
 """Of fewer pairs no words are known well enough."""
 
 LEAST_WORDS = 3
+
+KNOWN = 5
+"""Pairs with a word from which it is known what it goes together with."""
+
+ROW = 5
+"""Pairs in a row that are looked at together."""
+
+SLIPPED = 0.6
+"""Of pairs near a row that does not fit: the fit below which they belong to it."""
+
 MOST_PAIRS = 200_000
 """Pairs from which it is learned which words go together."""
 
@@ -134,13 +144,14 @@ def swapped(subject: Subject, *, lean: float = 1.0) -> list[Finding]:
     ]  # fmt: skip
 
 
-def misaligned(subject: Subject, *, ratio: float = 6.0, likeness: float = 0.35) -> list[Finding]:
+def misaligned(subject: Subject, *, ratio: float = 6.0, fit: float = 0.2, row_fit: float = 0.36) -> list[Finding]:
     """Pairs whose lengths or words do not fit.
 
     Args:
         subject: the set.
         ratio: of lengths: robust standard deviations of its logarithm, from which a pair is odd.
-        likeness: how well a pair's words go together, as a share of the median's, below which they do not.
+        fit: how well a pair's words go together, as a share of the median's, below which they do not.
+        row_fit: the same of five pairs in a row, for lines that have slipped.
     """
     if len(subject.records) < LEAST_PAIRS:
         return []
@@ -149,8 +160,8 @@ def misaligned(subject: Subject, *, ratio: float = 6.0, likeness: float = 0.35) 
     middle = float(np.median(logarithm))
     usual = max(1.4826 * float(np.median(np.abs(logarithm - middle))), 0.05)
     odd_length = np.abs(logarithm - middle) > ratio * usual
-    fit = fitting(subject)
-    odd_words = (fit < likeness * np.nanmedian(fit)) if fit is not None else np.zeros(len(characters), dtype=bool)
+    alone, slipped = _unfitting(fitting(subject), fit, row_fit, len(characters))
+    odd_words = alone | slipped
     told = {one.where for check in (untranslated, swapped) for one in check(subject)}
     found = []
     for index in np.flatnonzero(odd_length | odd_words).tolist():
@@ -161,8 +172,20 @@ def misaligned(subject: Subject, *, ratio: float = 6.0, likeness: float = 0.35) 
         sentence = f"the sides have {long}, " if odd_length[index] else "the words of its sides are not found together "
         sentence += "far from what is usual" if odd_length[index] else "elsewhere"
         sentence += f": {_short(one.sides[0])!r} for {_short(one.sides[1])!r}"
-        found.append(Finding("misaligned", "warning", one.place.name, sentence, (one.place,)))
+        severity: Severity = "warning" if odd_length[index] or slipped[index] else "note"
+        found.append(Finding("misaligned", severity, one.place.name, sentence, (one.place,)))
     return found
+
+
+def _unfitting(fits: Array | None, fit: float, row_fit: float, count: int) -> tuple[Array, Array]:
+    """Which pairs' words do not go together, alone and in a row."""
+    if fits is None or np.isnan(fits).all():
+        return np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    share = np.nan_to_num(fits / np.nanmedian(fits), nan=1.0)
+    padded = np.pad(share, ROW // 2, mode="edge")
+    row = np.convolve(padded, np.ones(ROW) / ROW, mode="valid")
+    slipped = np.convolve(np.pad((row < row_fit).astype(int), ROW // 2), np.ones(ROW, dtype=int), mode="valid") > 0
+    return np.asarray(share < fit), np.asarray(slipped & (share < SLIPPED))
 
 
 def fitting(subject: Subject) -> Array | None:
@@ -192,14 +215,16 @@ def _fitting(read: _Read, count: int) -> Array | None:
     together = common[back] - 1
     tie = 2 * together / np.maximum(pairs_of[0][one] + pairs_of[1][other] - 2, 1)
     scores = np.zeros(count)
-    known = np.zeros(count)
+    known, enough = np.zeros(count), np.zeros(count)
     for at, place in ((0, first), (1, second)):
         best = np.zeros(len(words[at]))
         np.maximum.at(best, place, tie)
-        weight = (pairs_of[at][words[at]] > 5).astype(np.float64)
+        often = pairs_of[at][words[at]]
+        weight = np.where(often > KNOWN, np.log(count / np.maximum(often, 1)), 0.0)
         scores += np.bincount(owners[at], best * weight, minlength=count)
         known += np.bincount(owners[at], weight, minlength=count)
-    return np.where(known >= 2 * LEAST_WORDS, scores / np.maximum(known, 1), np.nan)
+        enough += np.bincount(owners[at], weight > 0, minlength=count)
+    return np.where(enough >= 2 * LEAST_WORDS, scores / np.maximum(known, 1e-6), np.nan)
 
 
 def _short(text: str) -> str:
