@@ -422,9 +422,8 @@ def plant_tags(ud: Path, out: Path, each: int, seed: int = 5) -> list[Planted]:
             at = chance.choice(places)
             word = copy[at].split("\t")[1]
             long = len(words(copy)) > 12
-            cells(
-                copy, at, 1, chance.choice((word.upper(), word[:1] + word[2:], "Something" if long else word.title()))
-            )
+            other = "Something" if long else word.title()
+            cells(copy, at, 1, chance.choice((word.upper(), word[:1] + word[2:], other)))
             if copy[at] == block[at]:
                 cells(copy, at, 1, word.swapcase())
             blocks[part].append(copy)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from planted import Planted
+from checking.planted import Planted
 
 SAID_BY: dict[str, set[str]] = {
     "broken": {"broken"},

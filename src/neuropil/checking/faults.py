@@ -57,7 +57,7 @@ def findings_of(subject: Subject, check: str) -> Iterator[Finding]:
 def encoding(subject: Subject) -> list[Finding]:
     """Lines that are not in the encoding of the others, or whose letters were taken apart by a wrong one before."""
     found = list(findings_of(subject, "encoding"))
-    told = {one.where for one in found}
+    told = {one.where.rpartition(", ")[2] for one in found}  # of a pair, either file
     texts = [(one.place, " ".join(one.sides)) for one in subject.records]
     if subject.table is not None:
         cells = zip(*subject.table.columns, strict=True)
@@ -65,7 +65,7 @@ def encoding(subject: Subject) -> list[Finding]:
     for place, text in texts:
         if text.isascii() and not CONTROL.search(text):
             continue
-        if place.name in told:
+        if place.name.rpartition(", ")[2] in told and "\ufffd" in text:
             continue
         if (mended := _mended(text)) is not None:
             sentence = (

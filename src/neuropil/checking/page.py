@@ -28,9 +28,10 @@ Array = np.ndarray[Any, Any]
 STYLE = (
     PAGE_STYLE
     + """
+a{color:var(--np-s1)}
 .finding{margin:0 0 1.2rem;border-left:3px solid var(--np-line);padding-left:.9rem}
 .finding.error{border-color:var(--np-s2)}.finding.warning{border-color:var(--np-s1)}
-.finding p{margin:0;overflow-wrap:anywhere}.finding .where{font-weight:600}
+.finding p{margin:0;overflow-wrap:anywhere}.finding .where{font-weight:600;display:block}
 .finding .tiles{margin-top:.6rem;grid-template-columns:repeat(auto-fill,minmax(6.4rem,8rem))}
 blockquote{margin:.4rem 0 0;padding:.3rem .7rem;background:var(--np-panel);border-radius:4px;font-size:.875rem;
 overflow-wrap:anywhere}
