@@ -26,6 +26,7 @@ from neuropil.data.tables_encoding import (
     category_cells,
     class_name,
     numbers,
+    with_targets,
 )
 from neuropil.errors import InputError
 from neuropil.registry import nearest
@@ -41,6 +42,8 @@ MAX_CATEGORIES = 100
 
 MAX_NUMBER_CLASSES = 20
 """At most so many different whole numbers, each five times on average, are read as classes."""
+
+NUMERIC_TASKS = {"classification": False, "regression": True}
 
 NUMERIC_SHARE = 0.9
 """Share of numbers above which a column is one of numbers, and a text in it a mistake."""
@@ -150,9 +153,8 @@ def read_rows(where: str, content: bytes, delimiter: str | None = None) -> Rows:
     width = len(rows[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != width:
-            refuse(
-                f"{where}, line {line}", f"it has {len(row)} cells, but line {lines[0]} has {width}; correct this line"
-            )
+            said = f"it has {len(row)} cells, but line {lines[0]} has {width}; correct this line"
+            refuse(f"{where}, line {line}", said)
     kept = [place for place, row in enumerate(rows) if len(row) == width]
     return Rows(where, [rows[place] for place in kept], [lines[place] for place in kept])
 
@@ -244,7 +246,7 @@ def split_table(
             f"{table.where}: ignore leaves no {'target' if name in ignore else 'input column'}; ignore less"
         )
     if is_noting():
-        table = _with_targets(table, name, task)
+        table = with_targets(table, name, numeric=NUMERIC_TASKS.get(task), least=NUMERIC_SHARE)
     column, classes = _target_column(table, name, task, notes)
     targets = column.read(table, classes)
     train, _, _ = split_indices(
@@ -282,25 +284,6 @@ def _target_name(table: Table, target: str | int | None, notes: list[str]) -> st
     if str(target).isdecimal() and 1 <= int(target) <= len(table.names):
         return table.names[int(target) - 1]
     raise InputError(f"{table.where} has no column {str(target)!r} to predict; {nearest(str(target), table.names)}")
-
-
-def _with_targets(table: Table, name: str, task: TargetTask) -> Table:
-    """The rows that have a usable target; the others are noted."""
-    cells = table.column(name)
-    strange = set(numbers(cells)[1])
-    numeric = len(strange) <= (1 - NUMERIC_SHARE) * len(cells) if task == "auto" else task == "regression"
-    kept = []
-    for row, cell in enumerate(cells):
-        if cell.lower() in MISSING:
-            refuse(table.place(row), f"the target column {name!r} is empty; fill the cell or delete the row")
-        elif numeric and row in strange:
-            refuse(table.place(row), f"the target column {name!r} holds {cell!r}, which is no number; correct it")
-        else:
-            kept.append(row)
-    if len(kept) == len(cells) or not kept:
-        return table
-    columns = tuple(tuple(column[row] for row in kept) for column in table.columns)
-    return Table(table.where, table.names, columns, [table.lines[row] for row in kept], table.unit)
 
 
 def _target_column(table: Table, name: str, task: TargetTask, notes: list[str]) -> tuple[TargetColumn, tuple[str, ...]]:
