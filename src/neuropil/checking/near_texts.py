@@ -32,7 +32,6 @@ LEAST_AGREEING = 0.5
 
 MOST_IN_BUCKET = 50
 CHUNK = 50_000
-PRIME = (1 << 61) - 1
 
 
 def normalised(text: str) -> str:
@@ -149,15 +148,19 @@ def _bag(sides: tuple[str, ...]) -> list[int]:
 
 
 def _signatures(bags: Sequence[list[int]]) -> Array:
-    """MinHash signatures, uint64 `[n, 100]`."""
+    """MinHash signatures, uint64 `[n, 100]`.
+
+    Source: Dietzfelbinger et al. 1997, "A reliable randomized algorithm for the closest-pair problem": the upper half
+    of a product modulo 2^64.
+    """
     generator = np.random.Generator(np.random.Philox(key=7))
-    factors = generator.integers(1, 1 << 29, ROWS * BANDS, dtype=np.uint64) | np.uint64(1)
-    shifts = generator.integers(0, 1 << 60, ROWS * BANDS, dtype=np.uint64)
+    factors = generator.integers(1 << 62, 1 << 63, ROWS * BANDS, dtype=np.uint64) | np.uint64(1)
+    shifts = generator.integers(0, 1 << 63, ROWS * BANDS, dtype=np.uint64)
     values = np.array([one for bag in bags for one in bag], dtype=np.uint64)
     sizes = np.array([len(bag) for bag in bags])
     begins = np.cumsum(sizes) - sizes
     columns = [
-        np.minimum.reduceat((values * factor + shift) % np.uint64(PRIME), begins)
+        np.minimum.reduceat((values * factor + shift) >> np.uint64(32), begins)  # products wrap around
         for factor, shift in zip(factors, shifts, strict=True)
     ]
     return np.stack(columns, axis=1)
