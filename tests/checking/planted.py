@@ -48,6 +48,12 @@ def write_digits(mnist: Path, out: Path, counts: dict[str, int]) -> dict[str, li
     return names
 
 
+def opened(path: Path) -> Image.Image:
+    """A picture in memory, its file closed."""
+    with Image.open(path) as picture:
+        return picture.copy()
+
+
 def changed(picture: Image.Image, how: str, chance: random.Random) -> tuple[Image.Image, dict[str, object]]:
     """A picture changed a little, and how to save it."""
     if how == "jpeg":
@@ -98,13 +104,13 @@ def plant_digits(mnist: Path, out: Path, counts: dict[str, int], each: int, seed
         planted.append(Planted("blank", (name,)))
 
         name = take()
-        ImageOps.invert(Image.open(out / name)).save(out / name)
+        ImageOps.invert(opened(out / name)).save(out / name)
         planted.append(Planted("inverted", (name,)))
 
         for how in ("jpeg", "brightness", "contrast"):
             name = take()
             part = chance.choice(("train", "test"))
-            picture, options = changed(Image.open(out / name), how, chance)
+            picture, options = changed(opened(out / name), how, chance)
             suffix = "jpg" if options["format"] == "JPEG" else "png"
             copy = f"{part}/{name.split('/')[1]}/near-{how}{number}.{suffix}"
             picture.save(out / copy, **options)  # type: ignore[arg-type]
@@ -178,12 +184,12 @@ def plant_boxes(bccd: Path, out: Path, each: int, seed: int = 2) -> list[Planted
         (root / f"JPEGImages/{stem}.jpg").write_bytes(content[: len(content) // 3])
         planted.append(Planted("broken", (f"{stem}.jpg",)))
         stem = stems.pop()
-        ImageOps.invert(Image.open(root / f"JPEGImages/{stem}.jpg")).save(root / f"JPEGImages/{stem}.jpg", quality=92)
+        ImageOps.invert(opened(root / f"JPEGImages/{stem}.jpg")).save(root / f"JPEGImages/{stem}.jpg", quality=92)
         planted.append(Planted("inverted", (f"{stem}.jpg",)))
         for how in ("same", "jpeg", "brightness", "contrast", "resize"):
             stem, part = stems.pop(), chance.choice(("train", "test"))
             copy = f"Copy_{how}_{number}"
-            picture = Image.open(root / f"JPEGImages/{stem}.jpg")
+            picture = opened(root / f"JPEGImages/{stem}.jpg")
             text = text_of(stem).replace(stem, copy)
             if how == "same":
                 (root / f"JPEGImages/{copy}.jpg").write_bytes((root / f"JPEGImages/{stem}.jpg").read_bytes())
@@ -217,12 +223,12 @@ def plant_masks(membrane: Path, out: Path, seed: int = 3) -> list[Planted]:
         Image.new("L", (512, 512), 0).save(masks[path])
         planted.append(Planted("constant mask", (name(path),)))
         path = free.pop()
-        values = np.array(Image.open(masks[path]))
+        values = np.array(opened(masks[path]))
         values[100:104, 50:70] = 77
         Image.fromarray(values).save(masks[path])
         planted.append(Planted("mask value", (name(masks[path]),)))
         path = free.pop()
-        Image.open(masks[path]).resize((256, 256)).save(masks[path])
+        opened(masks[path]).resize((256, 256)).save(masks[path])
         planted.append(Planted("mask size", (name(masks[path]),)))
         path = free.pop()
         masks[path].write_bytes(masks[path].read_bytes()[:500])
@@ -236,7 +242,7 @@ def plant_masks(membrane: Path, out: Path, seed: int = 3) -> list[Planted]:
         planted.append(Planted("duplicate or leak", (name(path), f"image/c{path.name}")))
         for how in ("jpeg", "brightness", "contrast"):
             path = free.pop()
-            other, options = changed(Image.open(path), how, chance)
+            other, options = changed(opened(path), how, chance)
             copy = path.with_name(f"{how}{path.stem}.{'jpg' if how == 'jpeg' else 'png'}")
             other.save(copy, **options)  # type: ignore[arg-type]
             masks[path].with_name(f"{how}{path.name}").write_bytes(masks[path].read_bytes())

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, Any]
 MOST_FAR = 0.05
 """Share of a column's values from which what is far is no outlier, but another kind of row."""
 
+LOGARITHMIC = 0.7
+"""How far logarithms must be, as a share of how far the values must."""
+
 LEAST_ROWS = 20
 """Of fewer values nothing is far."""
 
@@ -83,7 +86,7 @@ def far_off(values: Array, quartiles: float) -> list[int]:
         return []
     far = _beyond(values, known, quartiles)
     if known.min() > 0:
-        far &= _beyond(np.log(np.where(values > 0, values, 1.0)), np.log(known), quartiles / 2)
+        far &= _beyond(np.log(np.where(values > 0, values, 1.0)), np.log(known), LOGARITHMIC * quartiles)
     return np.flatnonzero(far).tolist() if far.mean() < MOST_FAR or far.sum() <= 2 else []
 
 

@@ -18,6 +18,9 @@ __all__ = ["inverted", "own_size", "sizes"]
 
 Array = np.ndarray[Any, Any]
 
+MIDDLE = 127.5
+"""Between dark and light."""
+
 
 def own_size(samples: Samples, index: int) -> tuple[int, int] | None:
     """Height and width of a picture's file; nothing of pictures that come from no file of their own."""
@@ -84,8 +87,15 @@ def inverted_places(subject: Subject, distance: float = 2.5, share: float = 0.4)
     usual = usual / max(float(usual.sum()), 1e-6)
     apart = _moved(prints.shades, usual)
     exchanged = _moved(prints.shades[:, ::-1], usual)
-    odd = (apart > distance) & (exchanged < share * apart) & (prints.spread >= LEAST_SPREAD)
+    odd = (apart > distance) & (exchanged < share * apart) & (prints.spread >= LEAST_SPREAD) & _other_edge(prints.views)
     return np.flatnonzero(odd).tolist() if odd.mean() < 0.25 else []
+
+
+def _other_edge(views: Array) -> Array:
+    """Whether three quarters of a picture's edge are dark where most edges are light, or light where they are dark."""
+    edge = np.concatenate([views[:, 0], views[:, -1], views[:, :, 0], views[:, :, -1]], axis=1)
+    low, middle, high = np.quantile(edge, (0.25, 0.5, 0.75), axis=1)
+    return np.asarray(low > MIDDLE) if np.median(middle) < MIDDLE else np.asarray(high < MIDDLE)
 
 
 def _moved(shades: Array, usual: Array) -> Array:
