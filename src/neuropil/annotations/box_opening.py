@@ -16,12 +16,13 @@ from neuropil.annotations.records import Annotations, Marked, part_of, refuse_sk
 from neuropil.annotations.voc import has_voc, read_voc
 from neuropil.annotations.yolo_text import has_yolo_text, read_yolo_text
 from neuropil.data.archive import Archive, UnusableFile, open_archive
+from neuropil.data.faults import remark
 from neuropil.data.pictures import PictureHead, PictureRule, decode, examine, has_picture_name
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.data.splitting import check_fractions, split_indices
 from neuropil.errors import InputError
 
-__all__ = ["Kind", "has_boxes", "labelled_boxes", "open_boxes"]
+__all__ = ["Kind", "has_boxes", "labelled_boxes", "open_boxes", "picture_files", "read_boxes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -99,7 +100,7 @@ def open_boxes(
     if min(height, width) < 1:
         raise InputError(f"size is {size}; give one side or [height, width], each from 1 up")
     store = open_archive(root)
-    chosen, annotations = _read(store, kind)
+    chosen, annotations = read_boxes(store, kind)
     names = _class_names(annotations, classes, store.where)
     left = _Left(list(annotations.skipped))
     usable = _usable(store, annotations, set(names), left, convert=convert)
@@ -155,7 +156,7 @@ def labelled_boxes(path: str, info: DataInfo) -> BoxSamples:
         InputError: a class that training never saw, or nothing that can be used.
     """
     store = open_archive(path)
-    _, annotations = _read(store, "auto")
+    _, annotations = read_boxes(store, "auto")
     unknown = [name for name in annotations.classes if name not in info.classes]
     if unknown:
         raise InputError(
@@ -173,7 +174,12 @@ def labelled_boxes(path: str, info: DataInfo) -> BoxSamples:
     return _samples(store, chosen, rule, replace(info, skipped=tuple(left.skipped)), most)
 
 
-def _read(store: Archive, kind: Kind) -> tuple[str, Annotations]:
+def read_boxes(store: Archive, kind: Kind = "auto") -> tuple[str, Annotations]:
+    """The kind of the annotations of a folder or zip file, and the annotations themselves.
+
+    Raises:
+        InputError: there are none, or several kinds, or one that cannot be read.
+    """
     found = _kinds(store)
     there = [name for name, is_there in found.items() if is_there]
     if kind == "auto" and len(there) > 1:
@@ -223,7 +229,7 @@ def _usable(
     store: Archive, annotations: Annotations, classes: set[str], left: _Left, *, convert: bool
 ) -> list[_Usable]:
     """Each annotated picture whose file can be read, with the boxes that can be used."""
-    files = _picture_files(store)
+    files = picture_files(store)
     usable, seen = [], set()
     for marked in annotations.pictures:
         name = next((files[one] for one in marked.pictures if one in files), None)
@@ -252,7 +258,7 @@ def _usable(
     return usable
 
 
-def _picture_files(store: Archive) -> dict[str, str]:
+def picture_files(store: Archive) -> dict[str, str]:
     """Names, ends of names and stems -> picture file; what stands for two files stands for none."""
     found: dict[str, str | None] = {}
     for name in store.files:
@@ -281,7 +287,9 @@ def _rows(
             )
             left_out.skipped.append(Skipped(box.where, f"a box of {box.label!r} {reason}"))
             continue
-        left_out.cut += any(abs(one - other) > 1e-6 for one, other in zip(corners, inside, strict=True))
+        if any(abs(one - other) > 1e-6 for one, other in zip(corners, inside, strict=True)):
+            left_out.cut += 1
+            remark(box.where, f"a box of {box.label!r} reaches beyond the picture and is cut there", "boxes_outside")
         rows.append((box.label, *inside, box.ignored))
     return tuple(rows)  # type: ignore[arg-type]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from functools import partial
 from pathlib import PurePosixPath
 
 from neuropil.annotations.records import Annotations, Box, Marked, box_of, number_of, part_of, probe, text_of
 from neuropil.data.archive import Archive
+from neuropil.data.faults import attempt
 from neuropil.errors import InputError
 
 __all__ = ["box_tables", "read_box_table"]
@@ -66,7 +68,8 @@ def read_box_table(store: Archive, names: list[str]) -> Annotations:
         try:
             for row in rows:
                 if any(cell.strip() for cell in row):
-                    _read_row(row, head, columns, f"{where}, line {rows.line_num}", boxes, name)
+                    place = f"{where}, line {rows.line_num}"
+                    attempt(partial(_read_row, row, head, columns, place, boxes, name))
         except csv.Error as error:
             raise InputError(f"{where}, line {rows.line_num}: {error}; close its quotes") from error
     classes = sorted({box.label for found in boxes.values() for box in found})

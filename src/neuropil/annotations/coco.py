@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from neuropil.annotations.records import Annotations, Box, Marked, box_of, number_of, part_of, probe, text_of
 from neuropil.data.archive import Archive
+from neuropil.data.faults import attempt
 from neuropil.errors import InputError
 
 __all__ = ["coco_files", "read_coco"]
@@ -62,15 +65,9 @@ def _read(store: Archive, name: str) -> tuple[list[Marked], tuple[str, ...]]:
     _numbered(lists["annotations"], "annotations", None, where)
     boxes: dict[Any, list[Box]] = {number: [] for number in images}
     for place, entry in enumerate(lists["annotations"]):
-        here = f"{where}, annotations[{place}]"
-        for key in ("image_id", "category_id"):
-            if not isinstance(entry.get(key), int | str):
-                raise InputError(f"{here}: its {key} is {entry.get(key)!r}; give a number")
-        if entry.get("image_id") not in boxes:
-            raise InputError(f"{here}: no picture has the id {entry.get('image_id')!r}; add it to images")
-        if entry.get("category_id") not in classes:
-            raise InputError(f"{here}: no class has the id {entry.get('category_id')!r}; add it to categories")
-        boxes[entry["image_id"]].append(_box(entry, str(classes[entry["category_id"]]), here))
+        box = attempt(partial(_entry, entry, boxes.keys(), classes, f"{where}, annotations[{place}]"))
+        if box is not None:
+            boxes[entry["image_id"]].append(box)
     sizes = {entry["id"]: _size(entry, f"{where}, images[{place}]") for place, entry in enumerate(lists["images"])}
     marked = []
     for number, file in images.items():
@@ -78,6 +75,18 @@ def _read(store: Archive, name: str) -> tuple[list[Marked], tuple[str, ...]]:
         names = (str(PurePosixPath(name).parent / path), str(path), path.name, path.stem)
         marked.append(Marked(names, tuple(boxes[number]), sizes[number], where, part=part_of(name)))
     return marked, tuple(str(classes[number]) for number in classes)
+
+
+def _entry(entry: dict[str, Any], pictures: Collection[Any], classes: Mapping[Any, Any], here: str) -> Box:
+    """One annotation's box."""
+    for key in ("image_id", "category_id"):
+        if not isinstance(entry.get(key), int | str):
+            raise InputError(f"{here}: its {key} is {entry.get(key)!r}; give a number")
+    if entry["image_id"] not in pictures:
+        raise InputError(f"{here}: no picture has the id {entry['image_id']!r}; add it to images")
+    if entry["category_id"] not in classes:
+        raise InputError(f"{here}: no class has the id {entry['category_id']!r}; add it to categories")
+    return _box(entry, str(classes[entry["category_id"]]), here)
 
 
 def _entries(document: Any, key: str, where: str) -> list[dict[str, Any]]:

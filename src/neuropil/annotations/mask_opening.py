@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from neuropil.annotations.borders import border_map
 from neuropil.annotations.masks import (
+    VOID,
     MaskKind,
     Palette,
     class_numbers,
@@ -23,13 +25,14 @@ from neuropil.annotations.masks import (
 )
 from neuropil.annotations.records import part_of, refuse_skipped, text_of
 from neuropil.data.archive import Archive, UnusableFile, open_archive
+from neuropil.data.faults import attempt, refuse
 from neuropil.data.in_memory import InMemory
 from neuropil.data.pictures import PictureHead, PictureRule, decode, examine, has_picture_name
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.data.splitting import check_fractions, split_indices
 from neuropil.errors import InputError
 
-__all__ = ["has_masks", "labelled_masks", "open_masks"]
+__all__ = ["MaskRead", "has_masks", "labelled_masks", "open_masks", "read_masks"]
 
 Array = np.ndarray[Any, Any]
 
@@ -65,7 +68,7 @@ class _Pair(NamedTuple):
     part: str | None
 
 
-class _Read(NamedTuple):
+class MaskRead(NamedTuple):
     """A pair whose files could be read."""
 
     pair: _Pair
@@ -118,7 +121,7 @@ def open_masks(
     if not 0 <= borders < np.inf:
         raise InputError(f"borders is {borders}; give a deviation in picture elements from 0 up")
     store = open_archive(root)
-    read, skipped = _read_all(store)
+    read, skipped = read_masks(store)
     refuse_skipped(store.where, skipped, strict)
     palette = _palette(store)
     kind, numbers, how = settle_kind({one.pair.mask: one.shades for one in read}, palette, store.where)
@@ -155,7 +158,7 @@ def labelled_masks(path: str, info: DataInfo) -> InMemory:
         InputError: nothing that can be used, or a value or colour that training never saw.
     """
     store = open_archive(path)
-    read, skipped = _read_all(store)
+    read, skipped = read_masks(store)
     kind: MaskKind = info.encoding.get("masks", "numbers")
     colours = [(int(red), int(green), int(blue)) for red, green, blue in info.encoding.get("colours", ())]
     palette = Palette(info.classes, tuple(colours)) if colours else None
@@ -194,7 +197,12 @@ def _stem(stem: str) -> str:
     return stem
 
 
-def _read_all(store: Archive) -> tuple[list[_Read], list[Skipped]]:
+def read_masks(store: Archive) -> tuple[list[MaskRead], list[Skipped]]:
+    """Every pair of a picture and a mask that can be read, with the values of the mask, and what cannot.
+
+    Raises:
+        InputError: no pair, or none that can be read.
+    """
     pairs, alone = _pairs(store)
     if not pairs:
         raise InputError(
@@ -219,7 +227,7 @@ def _read_all(store: Archive) -> tuple[list[_Read], list[Skipped]]:
             sides = f"{values.shape[0]}x{values.shape[1]}"
             skipped.append(Skipped(pair.mask, f"it is {sides}, but its picture {head.height}x{head.width}"))
             continue
-        read.append(_Read(pair, head, shades_of(values)))
+        read.append(MaskRead(pair, head, shades_of(values)))
     if alone:
         skipped.append(Skipped(store.where, f"{alone} {'mask has' if alone == 1 else 'masks have'} no picture"))
     if not read:
@@ -234,7 +242,7 @@ def _palette(store: Archive) -> Palette | None:
     return None
 
 
-def _sides(read: Sequence[_Read], size: int | tuple[int, int] | None, where: str) -> tuple[int, int]:
+def _sides(read: Sequence[MaskRead], size: int | tuple[int, int] | None, where: str) -> tuple[int, int]:
     own = {(one.head.height, one.head.width) for one in read}
     if size is None:
         if len(own) > 1:
@@ -255,8 +263,8 @@ def _sides(read: Sequence[_Read], size: int | tuple[int, int] | None, where: str
 
 
 def _divide(
-    read: Sequence[_Read], valid_fraction: float, test_fraction: float, seed: int
-) -> tuple[Mapping[str, list[_Read]], str]:
+    read: Sequence[MaskRead], valid_fraction: float, test_fraction: float, seed: int
+) -> tuple[Mapping[str, list[MaskRead]], str]:
     own = {part: [one for one in read if one.pair.part == part] for part in ("train", "valid", "test")}
     train = own["train"] or [one for one in read if one.pair.part is None]
     if not train:
@@ -281,7 +289,7 @@ VERBS = {"train": "train", "valid": "validate", "test": "test"}
 
 def _samples(
     store: Archive,
-    chosen: Sequence[_Read],
+    chosen: Sequence[MaskRead],
     rule: PictureRule,
     info: DataInfo,
     kind: MaskKind,
@@ -295,14 +303,17 @@ def _samples(
             with store.open(one.pair.picture) as file:
                 pictures[place] = decode(file, rule, one.head)
         except UnusableFile as error:
-            raise InputError(f"{store.where}: {one.pair.picture}: {error}; remove it") from error
+            refuse(f"{store.where}: {one.pair.picture}", f"{error}; remove it")
+            pictures[place], masks[place] = 0, VOID
+            continue
         where = f"{store.where}: {one.pair.mask}"
         try:
             with store.open(one.pair.mask) as file:
                 values = read_values(file)
         except UnusableFile as error:
             raise InputError(f"{where}: {error}; remove it") from error
-        values = class_numbers(values, kind, palette, len(info.classes), where)
+        numbers = attempt(partial(class_numbers, values, kind, palette, len(info.classes), where))
+        values = np.full(values.shape[:2], VOID, dtype=np.uint8) if numbers is None else numbers
         if values.shape != rule.size:
             wide = (rule.size[1], rule.size[0])
             values = np.asarray(Image.fromarray(values).resize(wide, Image.Resampling.NEAREST))

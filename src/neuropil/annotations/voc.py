@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from xml.parsers import expat
 
 from neuropil.annotations.records import Annotations, Box, Marked, box_of, number_of, probe, text_of
 from neuropil.data.archive import Archive
+from neuropil.data.faults import attempt
 from neuropil.data.records import Skipped
 from neuropil.errors import InputError
 
@@ -64,7 +66,9 @@ def read_voc(store: Archive) -> Annotations:
         if not text.strip():
             skipped.append(Skipped(name, "the file is empty"))
             continue
-        root = _parse(text, f"{store.where}: {name}")
+        root = attempt(partial(_parse, text, f"{store.where}: {name}"))
+        if root is None:
+            continue
         if root.tag != "annotation":
             skipped.append(Skipped(name, f"its outermost element is <{root.tag}>, not <annotation>"))
             continue
@@ -107,7 +111,8 @@ def _marked(root: _Entry, name: str, where: str, parts: Mapping[str, set[str]]) 
     if size is not None and size.value("height") and size.value("width"):
         sides = [number_of(size.value(side), f"{where}, line {size.line}", side) for side in ("height", "width")]
         known = (int(sides[0]), int(sides[1])) if min(sides) > 0 else None
-    boxes = tuple(_box(one, where) for one in root.children if one.tag == "object")
+    read = (attempt(partial(_box, one, where)) for one in root.children if one.tag == "object")
+    boxes = tuple(box for box in read if box is not None)
     path = PurePosixPath(name)
     said = PurePosixPath((root.value("filename") or path.stem).replace("\\", "/")).name
     beside = [str(path.parent / said), str(path.parent.parent / "JPEGImages" / said)]

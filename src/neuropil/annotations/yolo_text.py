@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePosixPath
 
 from neuropil.annotations.records import Annotations, Box, Marked, box_of, number_of, probe, text_of
 from neuropil.data.archive import Archive
+from neuropil.data.faults import attempt
 from neuropil.data.pictures import has_picture_name
 from neuropil.errors import InputError
 
@@ -50,7 +52,10 @@ def read_yolo_text(store: Archive) -> Annotations:
         where, boxes = f"{store.where}: {file}", []
         for line_number, line in enumerate(text_of(store, file).splitlines(), 1):
             if line.strip():
-                number, box = _line(line, names, f"{where}, line {line_number}")
+                read = attempt(partial(_line, line, names, f"{where}, line {line_number}"))
+                if read is None:
+                    continue
+                number, box = read
                 most = max(most, number)
                 boxes.append(box)
         path = PurePosixPath(file).with_suffix("")

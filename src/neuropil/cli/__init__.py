@@ -35,6 +35,7 @@ VERBS = {
     "evaluate": "Score a run on its test part, or on other labelled data.",
     "average": "The mean of a run's last checkpoints, as weights to use.",
     "predict": "Answers of a run for files or standard input; a text gone on with by --prompt.",
+    "check": "Look for faults in data before training: broken files, copies, leakage, odd labels.",
     "models": "List the networks.",
     "recipes": "List the built-in recipes, or show one.",
     "summary": "A network layer by layer: shapes, weights, multiply-adds.",

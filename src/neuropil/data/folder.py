@@ -12,6 +12,7 @@ import numpy as np
 
 from neuropil.data.archive import Archive, UnusableFile, open_archive
 from neuropil.data.cropping import crop_boxes
+from neuropil.data.faults import refuse
 from neuropil.data.picture_layout import Layout, Picture, read_layout
 from neuropil.data.pictures import CROP_SHARE, PictureHead, PictureRule, decode, examine
 from neuropil.data.records import DataInfo, Skipped, Splits
@@ -90,6 +91,19 @@ class PictureSamples:
     def name(self, index: int) -> str:
         """The file's name below the folder or inside the zip file."""
         return self._names[index]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """The picture's own height and width."""
+        return self._heads[index].height, self._heads[index].width
+
+    def reduced(self, side: int) -> PictureSamples:
+        """The same pictures at a smaller size; themselves, where their fixed views are in memory or small already."""
+        if self._views is not None or max(self._rule.size) <= side:
+            return self
+        share = side / max(self._rule.size)
+        height, width = (max(1, round(one * share)) for one in self._rule.size)
+        rule = replace(self._rule, size=(height, width), inner=None)
+        return PictureSamples(self._store, self._names, self._heads, self._targets, rule, self._info)
 
     def fetch(self, indices: Array, draws: Array | None = None) -> tuple[Array, Array]:
         """Pictures and class numbers.
@@ -290,9 +304,10 @@ def _no_class_without_pictures(classes: Sequence[str], train: Sequence[Picture],
     empty = [name for name in classes if name not in present]
     if empty:
         shown = ", ".join(repr(name) for name in empty[:5])
-        raise InputError(
-            f"{where!r}: no usable picture of class{'es' if len(empty) > 1 else ''} {shown} to train on; "
-            "add pictures or remove the folder"
+        refuse(
+            f"{where!r}",
+            f"no usable picture of class{'es' if len(empty) > 1 else ''} {shown} to train on; "
+            "add pictures or remove the folder",
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import refuse
 from neuropil.data.pictures import has_picture_name
 from neuropil.data.records import Skipped
 from neuropil.errors import InputError
@@ -73,7 +74,8 @@ def read_layout(store: Archive) -> Layout:
         pictures[part] = _pictures_of(files, start, set(found))
     classes = _checked_classes(classes_of, store.where)
     readable = {
-        part: [one for one in found if has_picture_name(one.name, readable=True)] for part, found in pictures.items()
+        part: [one for one in found if has_picture_name(one.name, readable=True) and one.label in classes]
+        for part, found in pictures.items()
     }
     skipped = tuple(
         Skipped(one.name, f"{PurePosixPath(one.name).suffix} pictures are not read; save it as PNG or JPEG")
@@ -141,7 +143,7 @@ def _checked_classes(classes_of: Mapping[str, Sequence[str]], where: str) -> tup
     for part, names in classes_of.items():
         for name in names:
             if name not in classes:
-                raise InputError(
-                    f"{where!r}: the class {name!r} is in the {part} part but not in train; {nearest(name, classes)}"
+                refuse(
+                    f"{where!r}", f"the class {name!r} is in the {part} part but not in train; {nearest(name, classes)}"
                 )
     return classes

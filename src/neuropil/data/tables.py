@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neuropil.data.faults import is_noting, refuse
 from neuropil.data.in_memory import InMemory
 from neuropil.data.records import DataInfo, Splits
 from neuropil.data.splitting import check_fractions, split, split_indices
@@ -25,11 +26,12 @@ from neuropil.data.tables_encoding import (
     category_cells,
     class_name,
     numbers,
+    with_targets,
 )
 from neuropil.errors import InputError
 from neuropil.registry import nearest
 
-__all__ = ["Rows", "TargetTask", "named_table", "open_csv", "read_rows", "split_table"]
+__all__ = ["Rows", "TargetTask", "headed_table", "named_table", "open_csv", "read_rows", "split_table"]
 
 Array = np.ndarray[Any, Any]
 TargetTask = Literal["auto", "classification", "regression"]
@@ -40,6 +42,8 @@ MAX_CATEGORIES = 100
 
 MAX_NUMBER_CLASSES = 20
 """At most so many different whole numbers, each five times on average, are read as classes."""
+
+NUMERIC_TASKS = {"classification": False, "regression": True}
 
 NUMERIC_SHARE = 0.9
 """Share of numbers above which a column is one of numbers, and a text in it a mistake."""
@@ -99,7 +103,7 @@ def open_csv(
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{root!r} cannot be read: {error.strerror}") from error
-    table, notes = _headed(read_rows(root, content, delimiter), header)
+    table, notes = headed_table(read_rows(root, content, delimiter), header)
     return split_table(
         table,
         source=root,
@@ -149,10 +153,10 @@ def read_rows(where: str, content: bytes, delimiter: str | None = None) -> Rows:
     width = len(rows[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != width:
-            raise InputError(
-                f"{where}, line {line}: it has {len(row)} cells, but line {lines[0]} has {width}; correct this line"
-            )
-    return Rows(where, rows, lines)
+            said = f"it has {len(row)} cells, but line {lines[0]} has {width}; correct this line"
+            refuse(f"{where}, line {line}", said)
+    kept = [place for place, row in enumerate(rows) if len(row) == width]
+    return Rows(where, [rows[place] for place in kept], [lines[place] for place in kept])
 
 
 def _delimiter(text: str) -> str:
@@ -187,7 +191,7 @@ def named_table(rows: Rows, names: Sequence[str] | None) -> Table:
     return Table(rows.where, called, tuple(zip(*cells, strict=True)), lines)
 
 
-def _headed(rows: Rows, header: bool | None) -> tuple[Table, list[str]]:
+def headed_table(rows: Rows, header: bool | None) -> tuple[Table, list[str]]:
     """The table, its first line a header where the user says so or none of its cells is a number."""
     plain = [f"column {number}" for number in range(1, len(rows.cells[0]) + 1)]
     if header is not None:
@@ -241,6 +245,8 @@ def split_table(
         raise InputError(
             f"{table.where}: ignore leaves no {'target' if name in ignore else 'input column'}; ignore less"
         )
+    if is_noting():
+        table = with_targets(table, name, numeric=NUMERIC_TASKS.get(task), least=NUMERIC_SHARE)
     column, classes = _target_column(table, name, task, notes)
     targets = column.read(table, classes)
     train, _, _ = split_indices(
@@ -351,11 +357,13 @@ def _is_numeric(table: Table, name: str, lacking: int) -> bool:
     cells = table.column(name)
     strange = numbers(cells)[1]
     if strange and len(strange) <= (1 - NUMERIC_SHARE) * (len(cells) - lacking):
-        raise InputError(
-            f"{table.place(strange[0])}: column {name!r} holds {cells[strange[0]]!r}, but "
-            f"{len(cells) - lacking - len(strange)} of its {len(cells) - lacking} cells are numbers; correct or empty "
-            f"the cell, or give categories=[{name!r}]"
-        )
+        for row in strange:
+            refuse(
+                table.place(row),
+                f"column {name!r} holds {cells[row]!r}, but {len(cells) - lacking - len(strange)} of its "
+                f"{len(cells) - lacking} cells are numbers; correct or empty the cell, or give categories=[{name!r}]",
+            )
+        return True
     return not strange
 
 

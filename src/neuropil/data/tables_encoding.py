@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neuropil.data.faults import is_noting, refuse
 from neuropil.data.records import DataInfo
 from neuropil.errors import InputError
 from neuropil.registry import nearest
@@ -22,6 +23,7 @@ __all__ = [
     "TargetColumn",
     "class_name",
     "numbers",
+    "with_targets",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -116,19 +118,20 @@ class NumberColumn:
         """
         cells = table.column(self.name)
         values, strange = numbers(cells)
-        if strange:
+        if strange and not is_noting():  # else it was noted when the column's kind was settled
             raise InputError(
                 f"{table.place(strange[0])}: column {self.name!r} holds {cells[strange[0]]!r}, but its cells are "
                 f"numbers; correct the cell or leave it empty"
             )
         with np.errstate(over="ignore"):
             found = np.where(np.isnan(values), self.fill, values).astype(np.float32)
-        endless = np.flatnonzero(np.isinf(found))
-        if len(endless):
-            raise InputError(
-                f"{table.place(endless[0])}: column {self.name!r} holds {cells[endless[0]]!r}, which is no finite "
-                "number (float32); correct the cell or leave it empty"
+        for row in np.flatnonzero(np.isinf(found)).tolist():
+            refuse(
+                table.place(row),
+                f"column {self.name!r} holds {cells[row]!r}, which is no finite number (float32); correct the cell or "
+                "leave it empty",
             )
+            found[row] = self.fill
         return found[:, None]
 
 
@@ -246,6 +249,33 @@ class TargetColumn:
                 f"{table.place(wrong[0])}: the target column {self.name!r} holds {cells[wrong[0]]!r}, which is no "
                 "finite number; correct it, or give task='classification' where its cells are classes"
             )
+
+
+def with_targets(table: Table, name: str, *, numeric: bool | None, least: float) -> Table:
+    """The rows that have a usable target; the others are noted.
+
+    Args:
+        table: all rows.
+        name: of the target column.
+        numeric: whether it must hold numbers; found out by their share where left out.
+        least: that share.
+    """
+    cells = table.column(name)
+    strange = set(numbers(cells)[1])
+    if numeric is None:
+        numeric = len(strange) <= (1 - least) * len(cells)
+    kept = []
+    for row, cell in enumerate(cells):
+        if cell.lower() in MISSING:
+            refuse(table.place(row), f"the target column {name!r} is empty; fill the cell or delete the row")
+        elif numeric and row in strange:
+            refuse(table.place(row), f"the target column {name!r} holds {cell!r}, which is no number; correct it")
+        else:
+            kept.append(row)
+    if len(kept) == len(cells) or not kept:
+        return table
+    columns = tuple(tuple(column[row] for row in kept) for column in table.columns)
+    return Table(table.where, table.names, columns, [table.lines[row] for row in kept], table.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import refuse
 from neuropil.data.records import DataInfo, Skipped, Splits
 from neuropil.errors import InputError
 from neuropil.sequences.division import Parts, by_part, settle_parts, splits_of
@@ -311,10 +312,12 @@ def labelled_samples(texts: Sequence[Labelled], info: DataInfo, coded: Coded | N
     numbers = {name: number for number, name in enumerate(info.classes)}
     for one in texts:
         if one.label not in numbers:
-            raise InputError(
-                f"{one.where}: the label {one.label!r} does not occur in the training part, which has "
-                f"{', '.join(info.classes[:20])}; correct it, or train with it"
+            refuse(
+                one.where,
+                f"the label {one.label!r} does not occur in the training part, which has "
+                f"{', '.join(info.classes[:20])}; correct it, or train with it",
             )
+    texts = [one for one in texts if one.label in numbers]
     targets = np.array([numbers[one.label] for one in texts], dtype=np.int64)
     inputs = (coded or _recorded(info.encoding))(texts)
     return SequenceSamples(inputs, targets, info, [one.where for one in texts])

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import refuse
 from neuropil.errors import InputError
 from neuropil.registry import nearest
 from neuropil.sequences.text_files import Cells, TextFile, cells_of, part_of, plain_name, read_text
@@ -250,10 +251,10 @@ def _table_texts(file: TextFile, table: TextTable) -> Iterator[Labelled]:
             continue
         first = False
         if len(cells) != table.width:
-            raise InputError(
-                f"{file.place(line)}: it has {len(cells)} cells, but {table.width} are needed; correct this line"
-            )
+            refuse(file.place(line), f"it has {len(cells)} cells, but {table.width} are needed; correct this line")
+            continue
         if not cells[table.label]:
-            raise InputError(f"{file.place(line)}: there is no label; fill it in, or remove the line")
+            refuse(file.place(line), "there is no label; fill it in, or remove the line")
+            continue
         second = None if table.second is None else cells[table.second]
         yield Labelled(cells[table.text], cells[table.label], file.place(line), second)

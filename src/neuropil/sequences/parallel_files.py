@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import attempt, refuse
 from neuropil.errors import InputError
 from neuropil.registry import nearest
 from neuropil.sequences.text_files import TextFile, cells_of, part_of, plain_name, read_text, text_store, usable_names
@@ -136,19 +138,28 @@ def _aligned(source: TextFile, target: TextFile) -> list[Pair]:
             file.lines.pop()
     if len(source.lines) != len(target.lines):
         shorter, longer = sorted((source, target), key=lambda file: len(file.lines))
-        raise InputError(
+        sentence = (
             f"{longer.where} has {len(longer.lines):,} lines, but {shorter.where} has {len(shorter.lines):,}, so line "
             f"{len(shorter.lines) + 1:,} has no translation; give files that fit line by line"
         )
+        attempt(partial(_raise, sentence))
     for file in (source, target):
         for number, line in enumerate(file.lines, 1):
             if not line.strip():
-                raise InputError(
-                    f"{file.place(number)}: the line is empty, so its translation has no source; fill it in, or remove "
-                    "it from both files"
+                refuse(
+                    file.place(number),
+                    "the line is empty, so its translation has no source; fill it in, or remove it from both files",
                 )
-    pairs = zip(source.lines, target.lines, strict=True)
-    return [Pair(one.strip(), other.strip(), source.place(number)) for number, (one, other) in enumerate(pairs, 1)]
+    pairs = enumerate(zip(source.lines, target.lines, strict=False), 1)
+    return [
+        Pair(one.strip(), other.strip(), source.place(number))
+        for number, (one, other) in pairs
+        if one.strip() and other.strip()
+    ]
+
+
+def _raise(sentence: str) -> None:
+    raise InputError(sentence)
 
 
 def _table_pairs(
@@ -175,12 +186,12 @@ def _table_pairs(
     pairs = []
     for row in rows[1:] if header else rows:
         if len(row.cells) != len(names):
-            raise InputError(
-                f"{file.place(row.line)}: it has {len(row.cells)} columns, but {len(names)} are needed; correct it"
-            )
+            refuse(file.place(row.line), f"it has {len(row.cells)} columns, but {len(names)} are needed; correct it")
+            continue
         texts = [row.cells[place] for place in places]
         if not all(texts):
-            raise InputError(f"{file.place(row.line)}: a sentence or its translation is empty; fill in or remove it")
+            refuse(file.place(row.line), "a sentence or its translation is empty; fill in or remove it")
+            continue
         pairs.append(Pair(texts[0], texts[1], file.place(row.line)))
     if not pairs:
         raise InputError(f"{file.where} holds names of columns and no sentences; give it at least one")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neuropil.data.archive import Archive
+from neuropil.data.faults import refuse
 from neuropil.data.in_memory import Described
 from neuropil.data.records import DataInfo, Splits
 from neuropil.errors import InputError
@@ -203,11 +204,12 @@ def tagged_samples(sentences: Sequence[Sentence], info: DataInfo) -> SequenceSam
     for one in sentences:
         for tag, line in zip(one.tags, one.lines, strict=True):
             if tag not in numbers:
-                raise InputError(
-                    f"{one.where}, line {line}: the tag {tag!r} does not occur in the training part, which has "
-                    f"{', '.join(info.classes[:20])}; correct it, or train with it"
+                refuse(
+                    f"{one.where}, line {line}",
+                    f"the tag {tag!r} does not occur in the training part, which has "
+                    f"{', '.join(info.classes[:20])}; correct it, or train with it",
                 )
-        targets.append(np.array([numbers[tag] for tag in one.tags], dtype=np.int32))
+        targets.append(np.array([numbers.get(tag, IGNORED) for tag in one.tags], dtype=np.int32))
     names = [f"{one.where}, line {one.lines[0]}" for one in sentences]
     words = [one.words for one in sentences]
     if is_subwords(info.encoding["level"]):
@@ -266,12 +268,15 @@ def read_tagged(store: Archive, name: str, column: str | int | None = None, enco
         if cells is None:
             continue
         if len(cells) != width:
-            raise InputError(
-                f"{file.place(number)}: it has {len(cells)} column{'s' if len(cells) != 1 else ''}, but {width} are "
-                "needed; correct this line"
+            refuse(
+                file.place(number),
+                f"it has {len(cells)} column{'s' if len(cells) != 1 else ''}, but {width} are needed; "
+                "correct this line",
             )
+            continue
         if not cells[token] or not cells[tag] or (cells[tag] == "_" and width == len(COLUMNS)):
-            raise InputError(f"{file.place(number)}: there is no {'tag' if cells[token] else 'word'}; fill it in")
+            refuse(file.place(number), f"there is no {'tag' if cells[token] else 'word'}; fill it in")
+            continue
         words.append((composed(cells[token]), cells[tag], number))
     if not sentences:
         raise InputError(f"{file.where} holds no sentence; give words with their tags")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from neuropil.data.archive import MAX_FILE_BYTES, Archive, UnusableFile, open_archive, open_file
+from neuropil.data.faults import is_noting, refuse
 from neuropil.data.picture_layout import PART_NAMES
 from neuropil.errors import InputError
 from neuropil.sequences import python_docs
@@ -55,9 +56,10 @@ class TextFile:
         """
         for number, line in enumerate(self.lines, 1):
             if len(line) > MAX_LINE:
-                raise InputError(
-                    f"{self.place(number)}: it has {len(line):,} characters, at most {MAX_LINE:,} are read as one "
-                    "sample; put each sample on a line of its own"
+                refuse(
+                    self.place(number),
+                    f"it has {len(line):,} characters, at most {MAX_LINE:,} are read as one sample; put each sample on "
+                    "a line of its own",
                 )
 
 
@@ -177,6 +179,8 @@ def decoded(where: str, content: bytes, encoding: str = "utf-8") -> str:
     except LookupError as error:
         raise InputError(f"encoding={encoding!r} is unknown; give utf-8, cp949, latin-1 or the like") from error
     except UnicodeError as error:
+        if is_noting():
+            return _mended(where, content, name, encoding)
         begin = getattr(error, "start", 0)
         line = content[:begin].decode(name, "ignore").count("\n") + 1
         raise InputError(
@@ -185,10 +189,23 @@ def decoded(where: str, content: bytes, encoding: str = "utf-8") -> str:
         ) from error
     if (place := text.find("\0")) >= 0:
         line = text.count("\n", 0, place) + 1
-        raise InputError(
-            f"{where}, line {line}: it holds a NUL byte, which no text does; repair the file, or say encoding=utf-16"
+        refuse(
+            f"{where}, line {line}", "it holds a NUL byte, which no text does; repair the file, or say encoding=utf-16"
         )
     return text
+
+
+def _mended(where: str, content: bytes, name: str, encoding: str) -> str:
+    """The text with what cannot be decoded replaced; every such line is noted."""
+    lines = content.decode(name, "replace").split("\n")
+    plain = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        wrong = "\ufffd" in line
+        if wrong and len(plain) == len(lines):
+            wrong = "\ufffd".encode() not in plain[number - 1]  # else the file itself holds the sign
+        if wrong:
+            refuse(f"{where}, line {number}", f"this is not {encoding.upper()} text; save the file as UTF-8")
+    return "\n".join(lines)
 
 
 def lines_of(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from neuropil.sequences.python_docs import NAME as PYTHON_DOCS
 from neuropil.sources import SOURCES
 from neuropil.sources.guessing import guess_text
 
-__all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source"]
+__all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source", "settled_source"]
 
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder"}
 
@@ -57,6 +57,18 @@ def check_source(source: str, options: Mapping[str, Any]) -> None:
         InputError: an unknown name, option or value, a missing option, or a path that does not exist.
     """
     _settled(source, options)
+
+
+def settled_source(source: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The opener's name in `SOURCES`, and all of its options, those left out at their defaults.
+
+    Raises:
+        InputError: as `check_source`.
+    """
+    kind, checked, _ = _settled(source, options)
+    bound = inspect.signature(SOURCES.builder(kind)).bind(**checked)
+    bound.apply_defaults()
+    return kind, dict(bound.arguments)
 
 
 def kind_of(source: str) -> str:
