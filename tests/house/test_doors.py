@@ -33,7 +33,9 @@ DOORS: dict[str, set[str]] = {
         "data", "sources", "batches", "models", "tasks", "optim", "transfer", "training", "nn",
         "inspection", "drawing",  # a run ends with its report, from Python too
     },
-    "cli": {"recipes", "training", "inspection", "drawing", "transfer", "models", ""},  # "": the version
+    # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
+    "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},
+    "cli": {"recipes", "search", "training", "inspection", "drawing", "transfer", "models", ""},  # "": the version
 }  # fmt: skip
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler"}

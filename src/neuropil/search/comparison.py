@@ -48,7 +48,7 @@ class Outcome:
     failure: str = ""
 
     def figure(self, part: str, name: str) -> float:
-        """One figure of a part of the data (of `train` there is only the last epoch's loss); NaN where there is none."""
+        """One figure of a part of the data (of `train` only the last epoch's loss); NaN where there is none."""
         if part == "train":
             losses = [row["train_loss"] for row in self.history if row.get("train_loss") is not None]
             return float(losses[-1]) if losses and self.results else math.nan

@@ -124,7 +124,8 @@ def _swatch(place: int) -> str:
 def _curves(comparison: Comparison) -> str:
     pictures = comparison_curves(comparison)
     body = "".join(
-        f"<figure><h3>{escape(title[:1].upper() + title[1:])}</h3><div class='scroll wide'>{picture.inline()}</div></figure>"
+        f"<figure><h3>{escape(title[:1].upper() + title[1:])}</h3>"
+        f'<div class="scroll wide">{picture.inline()}</div></figure>'
         for title, picture in pictures.items()
     )
     told = '<span class="pointer">Rest the pointer on a curve to read its values.</span>'
@@ -206,5 +207,7 @@ def _runs(comparison: Comparison) -> str:
     )
     how = "".join(f"<li>{escape(one)}</li>" for one in comparison.how)
     how = f'<ul class="plain">{how}</ul>' if how else ""
-    toml = f"<details><summary>The recipe</summary><pre><code>{escape(comparison.recipe.to_toml())}</code></pre></details>"
+    toml = (
+        f"<details><summary>The recipe</summary><pre><code>{escape(comparison.recipe.to_toml())}</code></pre></details>"
+    )
     return section("runs", "Runs", "Each is an ordinary run folder.", how + table + toml)

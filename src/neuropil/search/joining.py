@@ -95,9 +95,7 @@ def seconds_each_way(runnings: Sequence[Running]) -> tuple[float, float]:
     first = runnings[0].assembly
     batch = next(iter(first.train.epoch(0)))
     models = [copy.deepcopy(running.assembly.model) for running in runnings]
-    optimizers = [
-        running.assembly.make_optimizer(model) for running, model in zip(runnings, models, strict=True)
-    ]
+    optimizers = [running.assembly.make_optimizer(model) for running, model in zip(runnings, models, strict=True)]
     rules = [rule_of(running) for running in runnings]
     alone = 0.0
     for rule in dict.fromkeys(rules):

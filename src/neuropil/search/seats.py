@@ -159,9 +159,7 @@ class Table:
 class Seat:
     """What takes the steps of one run at a table."""
 
-    def __init__(
-        self, table: Table, number: int, ingredients: Ingredients, state: RunState, total_steps: int
-    ) -> None:
+    def __init__(self, table: Table, number: int, ingredients: Ingredients, state: RunState, total_steps: int) -> None:
         self.table, self.number, self.ingredients = table, number, ingredients
         self.state, self.total_steps = state, total_steps
         for group in state.optimizer.param_groups:
@@ -174,7 +172,7 @@ class Seat:
             group["lr"] = group["initial_lr"] * factor
 
     def step(self, group: Sequence[BatchLike]) -> StepReport:
-        """This run's part of the common step.
+        """The run's part of the common step.
 
         Raises:
             NonFiniteError: its loss or gradient is no finite number.

@@ -168,11 +168,7 @@ class _StackedRule:
         """Let each member's optimizer see its row of the state; counts of steps are plain numbers, and copied."""
         for parameter, _, own in self.stacked:
             state = self.optimizer.state[parameter]
-            views = {
-                slot: value
-                for slot, value in state.items()
-                if not self._linked or not isinstance(value, Tensor)
-            }
+            views = {slot: value for slot, value in state.items() if not self._linked or not isinstance(value, Tensor)}
             if not views:
                 continue
             for row, (optimizer, weight) in enumerate(zip(self.optimizers, own, strict=True)):
@@ -181,5 +177,3 @@ class _StackedRule:
                     whole = isinstance(value, Tensor) and value.shape == parameter.shape and value.dim() > 0
                     mine[slot] = value[row] if whole else value
         self._linked = True
-
-

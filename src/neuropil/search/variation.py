@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,6 +98,9 @@ def cells_of(recipe: Recipe, axes: Sequence[Axis], seeds: int = 1) -> list[Cell]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is varied twice; name all its values in one --vary")
+    count = seeds * math.prod(len(axis.values) for axis in axes)
+    if count > MOST_RUNS:
+        raise InputError(f"this comparison has {count:,} runs; vary less at once, at most {MOST_RUNS:,} are carried out")
     found = []
     for values in product(*(axis.values for axis in axes)):
         named = tuple(zip(paths, values, strict=True))
@@ -106,8 +110,6 @@ def cells_of(recipe: Recipe, axes: Sequence[Axis], seeds: int = 1) -> list[Cell]
         for seed in range(recipe.seed, recipe.seed + seeds):
             seeded = changed.with_values({"seed": seed})
             found.append(Cell(label, named, seeded.with_values({"name": _name(seeded, values)})))
-            if len(found) > MOST_RUNS:
-                raise InputError(f"this comparison has more than {MOST_RUNS:,} runs; vary less at once")
     return found
 
 

@@ -30,7 +30,7 @@ MOST_ROLLBACKS = 5
 
 
 class TakesSteps(Protocol):
-    """What the loop asks of whoever takes the optimizer steps: the `Stepper`, or a seat among runs that step together."""
+    """What the loop asks of whoever takes the steps: the `Stepper`, or a seat among runs that step together."""
 
     def step(self, group: Sequence[BatchLike]) -> StepReport:
         """One step over a group of accumulated batches."""
