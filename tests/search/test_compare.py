@@ -31,7 +31,7 @@ def test_report_table_and_figures(tmp_path: Path) -> None:
     for label, mean, half, count in found.summary():
         values = [float(row["valid_accuracy"]) for row in rows if row["optimizer"] == label]
         assert mean == pytest.approx(np.mean(values)) and count == 3
-        assert f"<td class=\"t\">{label}</td>" in page
+        assert f'<td class="t">{label}</td>' in page
         assert half == pytest.approx(4.3027 * np.std(values, ddof=1) / math.sqrt(3), rel=1e-4)
     assert page.count('class="band') >= 4 and "<script" not in page and "http" not in page.replace("http-equiv", "")
     assert {Path(row["run"]).parent.name for row in rows} == {"classification"}
@@ -49,10 +49,8 @@ def test_finished_runs_are_not_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_an_interrupted_comparison_goes_on(
-    together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Stopped by a signal's flag amid its steps, then called again: the same logs as never stopped, but for last digits."""
+def test_an_interrupted_comparison_goes_on(together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped by a signal amid its steps, then called again: the logs of one never stopped, but for last digits."""
     monkeypatch.setattr("neuropil.search.comparing.MARGIN", math.inf)
     whole = compare(iris(), ["optimizer=sgd,adam"], seeds=2, folder=tmp_path / "whole", together=together)
     from neuropil.training.stepping import Stepper

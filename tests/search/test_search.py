@@ -68,7 +68,11 @@ def test_each_method_from_end_to_end(method: str, tmp_path: Path) -> None:
     assert {trial.state for trial in found.trials} == {"complete"}
     assert len({str(trial.values) for trial in found.trials}) == len(found.trials) >= 4
     if method == "grid":
-        assert len(found.trials) == 12 == len(search(plan(method, recipe=recipe), trials=99, folder=tmp_path / "whole").trials)
+        assert (
+            len(found.trials)
+            == 12
+            == len(search(plan(method, recipe=recipe), trials=99, folder=tmp_path / "whole").trials)
+        )
     if method == "greedy":
         first = found.trials[0].values
         assert first["optimizer.name"] == "sgd" and first["model.hidden"] == [16]  # the recipe's own where it is there
@@ -80,7 +84,9 @@ def test_successive_halving_ends_trials_early(tmp_path: Path) -> None:
     pruned = [trial for trial in found.trials if trial.state == "pruned"]
     assert len(pruned) >= 4 and found.best is not None and found.best.state == "complete"
     assert all(max(trial.by_epoch) in (1, 3) for trial in pruned)
-    assert not any((tmp_path / "runs" / "classification" / f"trial-{t.number:04d}-1" / "results.json").exists() for t in pruned)
+    assert not any(
+        (tmp_path / "runs" / "classification" / f"trial-{t.number:04d}-1" / "results.json").exists() for t in pruned
+    )
 
 
 def test_a_trial_that_cannot_be_is_told_and_the_others_go_on(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Processes of a search, killed at random moments and started again: no trial lost, none doubled, each history exact."""
+"""Processes of a search, killed at random moments and started again: no trial lost or doubled, each history exact."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def straight(folder: Path, method: str, trials: int, epochs: int) -> Path:
     return folder
 
 
-def killed(folder: Path, method: str, trials: int, epochs: int, *, workers: int, kills: int, draw: random.Random) -> int:
+def killed(
+    folder: Path, method: str, trials: int, epochs: int, *, workers: int, kills: int, draw: random.Random
+) -> int:
     """So many processes on one folder, so many kills; how many of them fell while there was work."""
     number = fell = 0
 
@@ -109,7 +111,7 @@ def check(killed_folder: Path, straight_folder: Path, trials: int) -> None:
     assert created == trials and sorted(ended) == list(range(trials)) and set(ended.values()) == {1}
     one, other = history(killed_folder), history(straight_folder)
     assert one["trials"] == other["trials"] and one["runs"] == other["runs"] and one["best"] == other["best"]
-    assert [name for name in one["runs"]] == [f"trial-{number:04d}-1" for number in range(trials)]
+    assert list(one["runs"]) == [f"trial-{number:04d}-1" for number in range(trials)]
 
 
 @pytest.mark.slow

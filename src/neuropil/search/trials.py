@@ -110,7 +110,9 @@ class Trials:
                 load_if_exists=True,
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-            raise InputError(f"the journal {str(path)!r} is not one of a search ({error}); give another folder") from error
+            raise InputError(
+                f"the journal {str(path)!r} is not one of a search ({error}); give another folder"
+            ) from error
 
     def all(self) -> list[Trial]:
         """All trials, in their order."""

@@ -100,7 +100,9 @@ def cells_of(recipe: Recipe, axes: Sequence[Axis], seeds: int = 1) -> list[Cell]
         raise InputError(f"{twice} is varied twice; name all its values in one --vary")
     count = seeds * math.prod(len(axis.values) for axis in axes)
     if count > MOST_RUNS:
-        raise InputError(f"this comparison has {count:,} runs; vary less at once, at most {MOST_RUNS:,} are carried out")
+        raise InputError(
+            f"this comparison has {count:,} runs; vary less at once, at most {MOST_RUNS:,} are carried out"
+        )
     found = []
     for values in product(*(axis.values for axis in axes)):
         named = tuple(zip(paths, values, strict=True))
