@@ -100,6 +100,9 @@ def test_values_too(tmp_path: Path) -> None:
         (iris("training.non_finite=skip"), "not finite"),
         (iris("schedule=plateau"), "hangs on its metric"),
         (find_recipe("digits-lenet5"), "a layer"),
+        (iris("model.hidden=[700]"), "5,603 weights are too many"),
+        (iris("model.hidden=[700]", "steps=200"), None),
+        (iris("model.hidden=[2000]", "steps=200"), "16,003 weights are too many"),
         (iris(), None),
     ],
 )
@@ -131,6 +134,6 @@ def test_an_operation_that_cannot_be_stacked_is_found_by_the_probe(tmp_path: Pat
 
 def test_where_it_is_slower_runs_go_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neuropil.search.comparing.seconds_each_way", lambda group: (1.0, 1.1))
-    found = compare(iris(), ["optimizer=sgd,adam"], folder=tmp_path)
-    assert "were carried out one by one" in found.how[0]
+    found = compare(iris("steps=200"), ["optimizer=sgd,adam"], folder=tmp_path)
+    assert "were carried out one by one" in found.how[0] and "1000.0 ms together" in found.how[0]
     assert [one.results["ending"] for one in found.outcomes] == ["done", "done"]

@@ -23,7 +23,7 @@ from neuropil.recipes.train import Interrupted, carry_out
 from neuropil.search.carrying import FAILURE, begin_or_go_on, ended_run
 from neuropil.search.comparison import Comparison, outcome_of
 from neuropil.search.comparison_page import comparison_page
-from neuropil.search.joining import MARGIN, joinable, rule_of, seconds_each_way, why_apart
+from neuropil.search.joining import MARGIN, joinable, needs_probe, rule_of, seconds_each_way, why_apart
 from neuropil.search.locks import Lock
 from neuropil.search.seats import Ended, Table
 from neuropil.search.variation import Cell, cells_of, read_axis
@@ -92,24 +92,31 @@ class _Comparing:
         self.folder, self.runs, self.tell = folder, folder / "runs", tell
         self.kept: dict[str, Any] = _read(folder / KEPT)
         self.splits: dict[str, Splits] = {}
+        self.begun: dict[str, Running] = {}
 
     def carry_out(self, cells: Sequence[Cell], *, together: bool) -> list[str]:
         """Bring every run to its end; sentences about how."""
         left = [cell.recipe for cell in cells if ended_run(self.runs, cell.recipe.name) is None]
         if len(left) < len(cells):
             self.tell(f"{len(cells) - len(left)} of {len(cells)} runs are there already")
-        if together:
-            left = self._in_stacks(left)
-        for number, recipe in enumerate(left, 1):
-            self.tell(f"run {number} of {len(left)}: {recipe.name}")
-            running = self._begin(recipe)
-            try:
-                carry_out(running, lambda report: None, pictures=False)
-            except NonFiniteError as failure:
-                self._fail(running, failure)
-            except Interrupted as stop:
-                raise self._interrupted(stop.signal) from stop
+        try:
+            if together:
+                left = self._in_stacks(left)
+            for number, recipe in enumerate(left, 1):
+                self.tell(f"run {number} of {len(left)}: {recipe.name}")
+                self._alone(self.begun.pop(recipe.name, None) or self._begin(recipe))
+        finally:
+            for running in self.begun.values():
+                running.folder.close()
         return list(self.kept.get("how", []))
+
+    def _alone(self, running: Running) -> None:
+        try:
+            carry_out(running, lambda report: None, pictures=False)
+        except NonFiniteError as failure:
+            self._fail(running, failure)
+        except Interrupted as stop:
+            raise self._interrupted(stop.signal) from stop
 
     def _begin(self, recipe: Recipe) -> Running:
         """A run of its own, on data that are opened once, at the speed plan that the first run settled."""
@@ -134,32 +141,42 @@ class _Comparing:
             if len(recipes) == 1:
                 rest += recipes
                 continue
-            runnings = [self._begin(recipes[0])]
-            if (reason := why_apart(runnings[0])) is None:
-                runnings += [self._begin(recipe) for recipe in recipes[1:]]
-            else:
+            self._begin_all(recipes[:1])
+            if (reason := why_apart(self.begun[recipes[0].name])) is not None:
                 self._note(f"{_counted(len(recipes))} of {_network(recipes[0])} were carried out one by one: {reason}")
-            groups = [] if reason else [same for group in joinable(runnings) for same in _same_step(group)]
-            done = {running.assembly.recipe.name for group in groups if self._worth_it(group) for running in group}
-            apart = [running for running in runnings if running.assembly.recipe.name not in done]
-            for running in apart:
-                running.folder.close()
-            for group in groups:
-                if group[0].assembly.recipe.name in done:
+                rest += recipes
+                continue
+            self._begin_all(recipes[1:])
+            runnings = [self.begun[recipe.name] for recipe in recipes]
+            done: set[str] = set()
+            for group in (same for group in joinable(runnings) for same in _same_step(group)):
+                if self._worth_it(group):
                     self._stacked(group)
+                    done |= {running.assembly.recipe.name for running in group}
             rest += [recipe for recipe in recipes if recipe.name not in done]
         return rest
 
+    def _begin_all(self, recipes: Iterable[Recipe]) -> None:
+        for recipe in recipes:
+            self.begun[recipe.name] = self._begin(recipe)
+
     def _worth_it(self, group: Sequence[Running]) -> bool:
-        together, alone = seconds_each_way(group)
-        faster = len(group) > 1 and together < MARGIN * alone
+        if len(group) < 2:
+            return False
         name = _network(group[0].assembly.recipe)
+        if not needs_probe(group):
+            self._note(f"{_counted(len(group))} of {name} took their steps together: small, and too short to probe")
+            return True
+        together, alone = seconds_each_way(group)
+        faster = together < MARGIN * alone
         told = f"a step of all took {1000 * together:.1f} ms together, {1000 * alone:.1f} ms one by one"
         way = "took their steps together" if faster else "were carried out one by one"
         self._note(f"{_counted(len(group))} of {name} {way}: {told}")
         return faster
 
     def _stacked(self, group: Sequence[Running]) -> None:
+        for running in group:
+            del self.begun[running.assembly.recipe.name]
         with StopSignals() as stop:
             ends = Table(group, [rule_of(running) for running in group], stop).carry_out(lambda running, report: None)
         stopped = next((end for end in ends if end.ending == "interrupted"), None)

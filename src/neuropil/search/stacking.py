@@ -72,6 +72,7 @@ class Stack:
     ) -> None:
         self.members, self.task = list(members), task
         self.clip_norm, self.clip_value = clip_norm, clip_value
+        self._checked = False
         self.base = copy.deepcopy(members[0].model)
         self.names = [name for name, _ in self.base.named_parameters()]
         rows = [dict(member.model.named_parameters()) for member in members]
@@ -94,6 +95,10 @@ class Stack:
         Args:
             batches: one a stream, all of one size.
         """
+        if not self._checked:  # what a task looks at in its first batch hangs on values, which vmap does not show it
+            with torch.no_grad():
+                self.task.step(self.members[0].model, batches[0], None)
+            self._checked = True
         inputs = torch.stack([batches[member.stream].inputs for member in self.members])
         targets = torch.stack([batches[member.stream].targets for member in self.members])
         losses = vmap(self._loss)(dict(zip(self.names, self.weights, strict=True)), inputs, targets)
