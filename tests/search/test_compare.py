@@ -37,6 +37,7 @@ def test_report_table_and_figures(tmp_path: Path) -> None:
     assert {Path(row["run"]).parent.name for row in rows} == {"classification"}
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_repeated(tmp_path: Path) -> None:
     compare(iris(), ["optimizer=sgd,adam"], folder=tmp_path)
     before = fingerprint(tmp_path)
@@ -48,6 +49,7 @@ def test_finished_runs_are_not_repeated(tmp_path: Path) -> None:
     assert len(found.outcomes) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False])
 def test_an_interrupted_comparison_goes_on(together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped by a signal amid its steps, then called again: the logs of one never stopped, but for last digits."""

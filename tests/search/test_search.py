@@ -45,6 +45,7 @@ def test_every_trial_is_an_ordinary_run(random_search: Found) -> None:
         assert trial.by_epoch == {epoch: value for epoch, value in by_epoch.items() if epoch < 3}
 
 
+@pytest.mark.slow
 def test_the_best_recipe_runs_to_the_same_value(random_search: Found, tmp_path: Path) -> None:
     best = random_search.best
     assert best is not None and best.value == max(trial.value or 0.0 for trial in random_search.trials)
@@ -55,12 +56,14 @@ def test_the_best_recipe_runs_to_the_same_value(random_search: Found, tmp_path: 
     assert "best.toml" in page and "How values go together" in page and "<script" not in page
 
 
+@pytest.mark.slow
 def test_called_again_it_goes_on(random_search: Found, tmp_path: Path) -> None:
     search(plan(), trials=2, folder=tmp_path)
     again = search(plan(), trials=6, folder=tmp_path)
     assert told(again) == told(random_search)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["grid", "greedy", "tpe"])
 def test_each_method_from_end_to_end(method: str, tmp_path: Path) -> None:
     recipe = iris("epochs=1")

@@ -58,6 +58,7 @@ def test_nine_rules_of_five_seeds(tmp_path: Path) -> None:
         assert mine.figure("valid", "loss") == pytest.approx(theirs.figure("valid", "loss"), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize(
     "words",

@@ -149,7 +149,7 @@ class _Comparing:
             self._begin_all(recipes[1:])
             runnings = [self.begun[recipe.name] for recipe in recipes]
             done: set[str] = set()
-            for group in (same for group in joinable(runnings) for same in _same_step(group)):
+            for group in (same for able in joinable(runnings) for same in _same_step(able)):
                 if self._worth_it(group):
                     self._stacked(group)
                     done |= {running.assembly.recipe.name for running in group}

@@ -1,7 +1,7 @@
 """Which runs may take their steps together, and whether that is worth it.
 
 By rule (measured on a processor): networks of fully connected layers and activations gain as long as they are small: 45
-of 2,410 weights took a quarter of the separate time, 45 of 9,610 two thirds, 45 of 19,210 more than it (the cache is full).
+of 2,410 weights took a quarter of the separate time, 45 of 9,610 two thirds, 45 of 19,210 more than all of it.
 Convolutions lose, since a stack of them is a grouped convolution; batch normalization keeps statistics of its own, and
 dropout draws numbers of its own, so that such runs are carried out one by one. What the rule lets through is probed: a
 few steps both ways on copies, and the faster way is taken. Runs too short to repay a probe go by their size alone.
