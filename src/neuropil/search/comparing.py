@@ -104,7 +104,8 @@ class _Comparing:
                 left = self._in_stacks(left)
             for number, recipe in enumerate(left, 1):
                 self.tell(f"run {number} of {len(left)}: {recipe.name}")
-                self._alone(self.begun.pop(recipe.name, None) or self._begin(recipe))
+                running = self.begun.pop(recipe.name) if recipe.name in self.begun else self._begin(recipe)
+                self._alone(running)
         finally:
             for running in self.begun.values():
                 running.folder.close()
