@@ -76,7 +76,7 @@ def _table(comparison: Comparison) -> str:
         seconds = spread([one.seconds for one in groups[label]]).mean
         done = f"{len(groups[label]) - failed} of {len(groups[label])}" if failed else str(len(groups[label]))
         rows.append(
-            f"<tr{' class=best' if rank == 0 else ''}><td>{_swatch(places[label])}</td>"
+            f"<tr{' class=best' if rank == 0 else ''}><td width=52>{_swatch(places[label])}</td>"
             f'<td class="t">{escape(label)}</td>{cells}<td class="n">{done}</td>'
             f'<td class="n">{escape(duration(seconds))}</td></tr>'
         )
