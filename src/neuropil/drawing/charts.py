@@ -296,7 +296,7 @@ def _legend(series: Sequence[Series], plane: _Plane) -> list[str]:
             parts.append(text(x, 11, f"+ {len(series) - place} more", class_="quiet"))
             break
         parts.append(text(x, 11, label, title=one.label, class_=f"f{_colour(one, place)} strong"))
-        x += wide + 14
+        x += wide + 22
     return parts
 
 

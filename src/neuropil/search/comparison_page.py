@@ -76,7 +76,7 @@ def _table(comparison: Comparison) -> str:
         seconds = spread([one.seconds for one in groups[label]]).mean
         done = f"{len(groups[label]) - failed} of {len(groups[label])}" if failed else str(len(groups[label]))
         rows.append(
-            f"<tr{' class=best' if rank == 0 else ''}><td width=52>{_swatch(places[label])}</td>"
+            f"<tr{' class=best' if rank == 0 else ''}><td>{_swatch(places[label])}</td>"
             f'<td class="t">{escape(label)}</td>{cells}<td class="n">{done}</td>'
             f'<td class="n">{escape(duration(seconds))}</td></tr>'
         )
@@ -84,7 +84,7 @@ def _table(comparison: Comparison) -> str:
     heads = "".join(f'<th class="n">{parts[part]} {escape(readable(name))}</th>' for part, name in columns)
     varied = escape(", ".join(axis.path for axis in comparison.axes)) or "recipe"
     table = (
-        f'<div class="scroll"><table><thead><tr><th></th><th>{varied}</th>{heads}<th class="n">runs</th>'
+        f'<div class="scroll"><table><thead><tr><th>curve</th><th>{varied}</th>{heads}<th class="n">runs</th>'
         f'<th class="n">time a run</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
     told = f"Best first, by {escape(_metric(comparison))}; of each run the best checkpoint."
