@@ -39,16 +39,16 @@ TOPIC = Topic(
     title="GPT and BERT",
     notes=(
         "A training step (forward, backward, AdamW) of GPT with 6 layers, 384 wide, 6 heads, on 4 rows of 256 of 65 "
-        "characters, without dropout. The peer is nanoGPT's network written down from its published sizes, eager and in "
-        "fp32 as it stands, and in bf16 (autocast) as ours; and `transformers`' GPT-2 of the same size in bf16. The "
+        "characters, without dropout. The peer is nanoGPT's network written down from its published sizes, eager and "
+        "in fp32 as it stands, and in bf16 (autocast) as ours; and `transformers`' GPT-2 of the same size in bf16. The "
         "share of the peak is that of the bf16 products of 1,024 × 1,024 matrices in the same process. Medians of 7 "
         "steps after 2.",
-        "BERT (mini: 4 layers, 256 wide) is fine-tuned on the first 512 training sentences of SST-2 in the order of the "
-        "file, 32 a step, as BERT's vocabulary cuts them, in fp32: ours leaves out what is padding, `transformers` pads "
-        "to the longest of a batch, or to 128. The logits of each sentence are compared.",
-        "Generation: 256 tokens of one row, greedy, sizes as above, random weights; without a cache each token reads the whole "
-        "row again. What grows with a row's length is measured in a process "
-        "of its own for each length; memory is what the process' peak grows by in the second step.",
+        "BERT (mini: 4 layers, 256 wide) is fine-tuned on the first 512 training sentences of SST-2 in the order of "
+        "the file, 32 a step, as BERT's vocabulary cuts them, in fp32: ours leaves out what is padding, `transformers` "
+        "pads to the longest of a batch, or to 128. The logits of the first sentences are compared.",
+        "Generation: 256 tokens of one row, greedy, sizes as above, random weights; without a cache each token reads "
+        "the whole row again. What grows with a row's length is measured in a process of its own for each length; "
+        "memory is what the process' peak grows by in two steps.",
     ),
     duels=(
         Duel(ours="gpt", peer="nanogpt", rows=[

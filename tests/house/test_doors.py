@@ -44,9 +44,11 @@ DOORS: dict[str, set[str]] = {
         "drawing", "pictures",
     },
     "cli": {
-        "recipes", "gallery", "training", "checking", "inspection", "drawing", "transfer", "models",
+        "recipes", "gallery", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
         "",  # the version
     },
+    # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
+    "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},
 }  # fmt: skip
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler"}

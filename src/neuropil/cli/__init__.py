@@ -31,6 +31,8 @@ Whatever a recipe holds can be changed by its path: `optimizer.lr=0.1 training.c
 
 VERBS = {
     "train": "Train a network: RECIPE and key=value words.",
+    "compare": "Runs of a recipe with one thing or several varied, in one report.",
+    "search": "Look for good values of a recipe: grid, random, greedy, TPE.",
     "resume": "Go on with an interrupted or killed run, exactly where it stood.",
     "evaluate": "Score a run on its test part, or on other labelled data.",
     "average": "The mean of a run's last checkpoints, as weights to use.",

@@ -36,12 +36,16 @@ class Series:
         x: places of the points, growing.
         y: their values.
         colour: 1 to 6, the number of its colour; 0 takes the next by its place.
+        low: lower border of a band around the curve, a value for each point; empty for none.
+        high: upper border of the band.
     """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     colour: int = 0
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def line_chart(curves: Curves, *, width: float = WIDTH, height: float = HEIGHT) 
     for one in curves.series:
         if len(one.x) != len(one.y):
             raise InputError(f"series {one.label!r} has {len(one.x)} x and {len(one.y)} y; give one x for each y")
+        if len(one.low) != len(one.high) or len(one.low) not in (0, len(one.x)):
+            raise InputError(f"the band of {one.label!r} has not as many borders as the curve has points")
     series = [_thinned(one) for one in curves.series]
     named_at_end = len(series) <= 4
     room = max((text_width(one.label, TEXT + 1) for one in series), default=0) if named_at_end else 0
@@ -127,6 +133,7 @@ def line_chart(curves: Curves, *, width: float = WIDTH, height: float = HEIGHT) 
             height,
             curves.title,
         )
+    parts += [_band(one, plane, place) for place, one in enumerate(series) if one.low]
     parts += [_curve(one, plane, place) for place, one in enumerate(series)]
     parts += _end_labels(series, plane, width) if named_at_end else _legend(series, plane)
     parts += _marked(curves.mark, plane) if curves.mark else []
@@ -192,7 +199,7 @@ def scatter_chart(
 def _plane(curves: Curves, series: Sequence[Series], width: float, height: float, *, end: float, top: float) -> _Plane:
     extra = [curves.mark] if curves.mark else []
     xs = [x for one in series for x in one.x] + [m.x for m in extra]
-    ys = [y for one in series for y in one.y] + [m.y for m in extra]
+    ys = [y for one in series for y in (*one.y, *one.low, *one.high)] + [m.y for m in extra]
     y = log_axis(ys) if curves.log else linear_axis(ys)
     left = 10 + max(text_width(label, TEXT) for label in y.labels)
     x = linear_axis(xs, target=6 if width >= WIDTH else 4, whole=curves.whole, tight=True)
@@ -231,15 +238,28 @@ def _runs(one: Series, plane: _Plane) -> list[list[tuple[float, float]]]:
     return [run for run in runs if run]
 
 
+def _band(one: Series, plane: _Plane, place: int) -> str:
+    """The ground between the borders; it reaches the axis where a logarithm of the lower one cannot be taken."""
+    lowest = plane.y.low if plane.y.log else -math.inf
+    rows = zip(one.x, [max(low, lowest) for low in one.low], one.high, strict=True)
+    kept = [(x, low, high) for x, low, high in rows if plane.shows(x, low) and plane.shows(x, high)]
+    if not kept:
+        return ""
+    outline = [plane.at(x, high) for x, _, high in kept] + [plane.at(x, low) for x, low, _ in reversed(kept)]
+    path = "M" + "L".join(f"{short(x)} {short(y)}" for x, y in outline) + "Z"
+    return element("path", class_=f"band f{_colour(one, place)}", d=path)
+
+
 def _curve(one: Series, plane: _Plane, place: int) -> str:
     colour = _colour(one, place)
+    dashes = f" dashes{place // NUM_SERIES_COLOURS % 3}" if not one.colour and place >= NUM_SERIES_COLOURS else ""
     parts = []
     for run in _runs(one, plane):
         if len(run) == 1:
             parts.append(element("circle", class_=f"f{colour}", cx=run[0][0], cy=run[0][1], r=3))
         else:
             path = "M" + "L".join(f"{short(x)} {short(y)}" for x, y in run)
-            parts.append(element("path", class_=f"curve s{colour}", d=path))
+            parts.append(element("path", class_=f"curve s{colour}{dashes}", d=path))
     return "".join(parts)
 
 
@@ -271,11 +291,12 @@ def _legend(series: Sequence[Series], plane: _Plane) -> list[str]:
     parts, x = [], plane.left
     for place, one in enumerate(series):
         label = shorten(one.label, 90, TEXT)
-        if x + text_width(label, TEXT) + 60 > plane.right and place + 1 < len(series):
+        wide = 1.1 * text_width(label, TEXT)  # the names are bold
+        if x + wide + 60 > plane.right and place + 1 < len(series):
             parts.append(text(x, 11, f"+ {len(series) - place} more", class_="quiet"))
             break
         parts.append(text(x, 11, label, title=one.label, class_=f"f{_colour(one, place)} strong"))
-        x += text_width(label, TEXT) + 14
+        x += wide + 22
     return parts
 
 
@@ -328,7 +349,8 @@ def _thinned(one: Series) -> Series:
         else:
             kept.add(start)
     chosen = sorted(kept)
-    return Series(one.label, [one.x[i] for i in chosen], [one.y[i] for i in chosen], one.colour)
+    x, y, low, high = ([c[i] for i in chosen] if c else [] for c in (one.x, one.y, one.low, one.high))
+    return Series(one.label, x, y, one.colour, low, high)
 
 
 def _evenly(items: Sequence[T], most: int) -> list[T]:

@@ -59,6 +59,9 @@ font-variant-numeric:tabular-nums;max-width:100%;height:auto;display:block}
 .np-chart .paper{fill:var(--np-paper)}
 .np-chart .on-colour{fill:var(--np-paper)}
 .np-chart .curve{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.np-chart .dashes1{stroke-dasharray:7 4}
+.np-chart .dashes2{stroke-dasharray:2 3}
+.np-chart .band{fill-opacity:.14;stroke:none}
 .np-chart .ring{fill:var(--np-paper);stroke-width:2}
 .np-chart .point{fill-opacity:.55}
 .np-chart .hover>*{opacity:0}

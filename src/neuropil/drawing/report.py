@@ -22,7 +22,7 @@ from neuropil.drawing.report_sections import (
 from neuropil.drawing.report_style import PAGE_STYLE
 from neuropil.drawing.wording import escape
 
-__all__ = ["Mistake", "Report", "write_report"]
+__all__ = ["Mistake", "Report", "write_page", "write_report"]
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(PAGE_STYLE.encode()).digest()).decode("ascii")
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -44,6 +44,20 @@ def write_report(report: Report) -> str:
         (True, False)
     """
     sections = "\n".join(filter(None, (section(report) for section in SECTIONS)))
+    return write_page(report.title, f"{heading(report)}\n{sections}\n{machine(report)}")
+
+
+def write_page(title: str, content: str) -> str:
+    """A page that holds all it needs.
+
+    Args:
+        title: as text.
+        content: finished HTML: a header, then sections.
+
+    Example:
+        >>> write_page("a < b", "<header></header>").count("a &lt; b")
+        1
+    """
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -52,15 +66,13 @@ def write_report(report: Report) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{escape(report.title)}</title>
+<title>{escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>{PAGE_STYLE}</style>
 </head>
 <body>
 <main class="page">
-{heading(report)}
-{sections}
-{machine(report)}
+{content}
 </main>
 </body>
 </html>

@@ -64,15 +64,32 @@ class Running:
         per_epoch = -(-len(self.assembly.train) // self.assembly.plan.accumulate)
         return -(-self.assembly.plan.total_steps(len(self.assembly.train)) // per_epoch)
 
-    def reports(self, stop: StopSignals | None = None) -> Iterator[StepReport]:
+    def reports(
+        self, stop: StopSignals | None = None, *, change: Callable[[Ingredients], Ingredients] | None = None
+    ) -> Iterator[StepReport]:
         """Train; one report a step. The folder is given back at the end, whatever happens.
 
         Only the loop's own time is counted as training time: steps, evaluations and saves, not what the body does.
+
+        Args:
+            stop: polled each step.
+            change: gets the live parts before the loop begins, and may exchange some (who takes the steps).
         """
+        begun = time.perf_counter()
+        try:
+            ingredients = self._ingredients() if change is None else change(self._ingredients())
+            steps = fit(ingredients, self.assembly.plan, run=self.folder, stop=stop, tell=self.tell)
+        except BaseException:
+            self.folder.close()
+            raise
+        self.seconds += time.perf_counter() - begun
+        return self._timed(steps)
+
+    def _ingredients(self) -> Ingredients:
         assembly = self.assembly
         model = self.speed.placement.place_model(assembly.model)
         seed_everything(assembly.recipe.seed)
-        ingredients = Ingredients(
+        return Ingredients(
             model=model,
             task=assembly.task,
             train=assembly.train,
@@ -84,10 +101,13 @@ class Running:
             freezing=assembly.freezing,
             speed=self.speed,
         )
+
+    def _timed(self, steps: Iterator[StepReport]) -> Iterator[StepReport]:
+        """The loop's reports, its time counted."""
         events = EventLog(self.folder.path)
         begun = time.perf_counter()
         try:
-            for report in fit(ingredients, assembly.plan, run=self.folder, stop=stop, tell=self.tell):
+            for report in steps:
                 self.seconds += time.perf_counter() - begun
                 self.samples_done += report.samples
                 events.add(report)

@@ -80,7 +80,8 @@ class _Loop:
             )
         self.total_steps = plan.total_steps(self.batches_per_epoch)
         self.state = RunState(self.model, ingredients.optimizer, ingredients.schedule, ingredients.average)
-        self.stepper = Stepper(ingredients, plan, self.state, self.total_steps, tell)
+        make_stepper = ingredients.make_stepper or Stepper
+        self.stepper = make_stepper(ingredients, plan, self.state, self.total_steps, tell)
         self.log_every = plan.log_every_steps or max(1, self.total_steps // LOG_LINES)
         self.best_weights: dict[str, Tensor] | None = None
         self.epoch_modules: list[Any] = [module for module in self.model.modules() if hasattr(module, "start_epoch")]

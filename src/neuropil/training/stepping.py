@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +23,33 @@ from neuropil.training.reports import StepReport
 from neuropil.training.speed import SpeedPlan, compiled
 from neuropil.training.state import RunState, put_weights
 
-__all__ = ["Ingredients", "Stepper"]
+__all__ = ["Ingredients", "MakeStepper", "Stepper", "TakesSteps"]
 
 MOST_SKIPS_IN_A_ROW = 10
 MOST_ROLLBACKS = 5
+
+
+class TakesSteps(Protocol):
+    """What the loop asks of whoever takes the steps: the `Stepper`, or a seat among runs that step together."""
+
+    def step(self, group: Sequence[BatchLike]) -> StepReport:
+        """One step over a group of accumulated batches."""
+        ...
+
+
+class MakeStepper(Protocol):
+    """Builds what takes the steps of one run, once its state stands."""
+
+    def __call__(
+        self,
+        ingredients: Ingredients,
+        plan: TrainingPlan,
+        state: RunState,
+        total_steps: int,
+        tell: Callable[[str], None],
+    ) -> TakesSteps:
+        """What takes the steps."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +67,7 @@ class Ingredients:
         average: moving average of the weights, over the same model.
         freezing: which weights learn in which epoch; all of them where left out.
         speed: placement, precision, compiled or not.
+        make_stepper: who takes the steps; an ordinary `Stepper` where left out.
     """
 
     model: nn.Module
@@ -55,6 +80,7 @@ class Ingredients:
     average: WeightAverage | None = None
     freezing: LearnsByEpoch | None = None
     speed: SpeedPlan
+    make_stepper: MakeStepper | None = None
 
 
 class Stepper:
