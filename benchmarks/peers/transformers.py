@@ -263,7 +263,7 @@ def grow(name: str, length: int, seed: int) -> None:
 
     two_threads()
     torch.manual_seed(seed)
-    network, loss = MAKERS[name](length, 2)
+    _, loss = MAKERS[name](length, 2)
     ids, targets = (torch.randint(0, TOKENS, (1, length)) for _ in "it")
     loss(ids[:, :16], targets[:, :16]).backward()  # type: ignore[no-untyped-call]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
