@@ -136,6 +136,7 @@ def test_wrong_words_get_one_sentence(words: list[str], sentence: str, tmp_path:
     assert answer.status == 2 and sentence in answer.err and answer.err.count("\n") == 1, answer.err
 
 
+@pytest.mark.slow
 def test_what_was_converted_builds_the_network_again(tmp_path: Path, call: Call) -> None:
     path, target = foreign(tmp_path / "theirs.pth", num_classes=7), tmp_path / "ours.safetensors"
     call("convert", str(path), "width=4", "shortcut=B", "num_classes=7", "--to", "resnet20", "--output", str(target))

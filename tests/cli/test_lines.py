@@ -66,6 +66,7 @@ def test_a_title_does_not_speak_of_another_network(call: Call) -> None:
     assert 'title = ""' in (Path(run) / "recipe.toml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_options_of_a_line(call: Call) -> None:
     answer = call("train", "model=Conv - FC", "model.lines=3", "data=digits")
     assert answer.status == 2 and "model 'line' has no option 'lines'; did you mean 'line'" in answer.err

@@ -16,6 +16,8 @@ from cli.conftest import Call
 from neuropil.errors import InputError
 from neuropil.recipes.run import Run
 
+pytestmark = pytest.mark.slow
+
 TEXT = "so it goes, and on it goes.\nwho knows where it goes?\n\nnobody knows; it goes on.\n" * 30
 
 RUNS: dict[str, dict[str, Any]] = {

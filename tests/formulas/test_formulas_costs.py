@@ -54,6 +54,7 @@ def test_mobilenets_are_as_large_as_the_paper_says(ordinary: bool, millions: flo
     assert cost == counter.get_total_flops() // 2
 
 
+@pytest.mark.slow
 def test_mobilenet_has_keras_count_of_weights() -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")

@@ -63,6 +63,9 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+KNOWN = {module_name(path) for path in FILES}
+
+
 def room_of(module: str) -> str:
     """The room of `neuropil.room.file`; the cellar's modules are rooms of their own, the front door is ''."""
     parts = module.split(".")
@@ -75,7 +78,7 @@ def imports_of(path: Path) -> list[tuple[str, int]]:
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "neuropil":
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            known = [name for name in names if name in {module_name(p) for p in FILES}]
+            known = [name for name in names if name in KNOWN]
             found += [(name, node.lineno) for name in known] or [(node.module, node.lineno)]
         elif isinstance(node, ast.Import):
             found += [(a.name, node.lineno) for a in node.names if a.name.split(".")[0] == "neuropil"]

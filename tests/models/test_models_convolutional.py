@@ -148,6 +148,7 @@ def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
     return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_recomputing_changes_no_number(dropout: float) -> None:
     kept = create_model("densenet121", growth=4, num_classes=5, dropout=dropout).double()

@@ -66,6 +66,7 @@ def p_values(seed: int, dtype: torch.dtype, layout: torch.memory_format) -> list
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_million_draws_of_each_window_follow_the_papers_law(dtype: torch.dtype, layout: torch.memory_format) -> None:
@@ -148,6 +149,7 @@ def test_the_gradient_goes_to_the_element_drawn() -> None:
     assert torch.equal(gradient.flatten(), times.to(gradient.dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gradients_of_training_are_those_of_finite_differences(layout: torch.memory_format) -> None:
     layer = StochasticPooling(3, 2, 1)

@@ -113,6 +113,7 @@ def test_ridge_of_half_the_decay_is_weight_decay() -> None:
     torch.testing.assert_close(paths[0], paths[1], rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_lasso_drives_useless_weights_to_zero() -> None:
     torch.manual_seed(0)
     layer, useful = nn.Linear(6, 1, bias=False), torch.tensor([[1.0, -2.0, 0, 0, 0, 0]])

@@ -152,6 +152,7 @@ def weights_of_nag(w: Tensor, problem: Callable[[Tensor], Tensor], decay: float)
     return torch.stack(path)
 
 
+@pytest.mark.slow
 def test_the_forms_differ_where_they_are_said_to() -> None:
     for name in ("momentum", "nag", "adagrad", "rmsprop"):
         gap = ours(name, quadratic, lr=LR) - ours(name, quadratic, lr=LR, form="torch")

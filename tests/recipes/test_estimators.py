@@ -70,6 +70,7 @@ def test_regressor_predicts_in_the_units_of_y() -> None:
     assert both.score(XD, truth) == pytest.approx(r2_score(truth, both.predict(XD)), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_scikit_learn_takes_them_for_its_own() -> None:
     assert is_classifier(quick())
     assert is_regressor(Regressor())
@@ -99,6 +100,7 @@ def test_parameters() -> None:
         model.set_params(epoch=3)
 
 
+@pytest.mark.slow
 def test_runs_are_kept_where_asked_for(tmp_path: Path) -> None:
     quick(epochs=1, runs=tmp_path).fit(X, y)
     assert (tmp_path / "classification" / "perceptron-1" / "report.html").is_file()

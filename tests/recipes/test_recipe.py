@@ -35,12 +35,14 @@ RECIPES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(RECIPES)
 def test_written_and_read_again(recipe: Recipe) -> None:
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(RECIPES, st.dictionaries(st.sampled_from(["lr", "epochs", "batch_size", "model.width"]), st.integers(1, 9)))
 def test_values_arrive_where_they_are_named_and_nowhere_else(recipe: Recipe, values: dict[str, int]) -> None:

@@ -124,6 +124,7 @@ DATA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DATA)
 def test_data_from_python(kind: str, tmp_path: Path) -> None:
     quick = {"epochs": 1, "runs": tmp_path, "progress": False}
@@ -198,6 +199,7 @@ def test_importing_loads_neither_torch_nor_numpy(module: str) -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_training_without_a_recipe(tmp_path: Path) -> None:
     run = neuropil.train(model="FC8 - ReLU - FC(SM)", data=(X, y), epochs=1, runs=tmp_path, progress=False)
     assert run.folder.path.name == "line-1" and run.recipe.title == ""

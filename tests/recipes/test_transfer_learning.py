@@ -68,6 +68,7 @@ def same(name: str, before: dict[str, Tensor], after: dict[str, Tensor]) -> bool
     return torch.equal(before[name], after[name])
 
 
+@pytest.mark.slow
 def test_frozen_features_stay_to_the_last_bit(photos: Path, weights: Path, tmp_path: Path) -> None:
     before = torch.load(weights / "plain.pth", weights_only=True)
     done = run(photos, tmp_path, weights=str(weights / "known.safetensors"), freeze="features")
@@ -76,6 +77,7 @@ def test_frozen_features_stay_to_the_last_bit(photos: Path, weights: Path, tmp_p
     assert changed == {"classifier.weight", "classifier.bias"}
 
 
+@pytest.mark.slow
 def test_the_record_fills_in_what_is_left_open(photos: Path, weights: Path, tmp_path: Path) -> None:
     done = run(photos, tmp_path, weights=str(weights / "known.safetensors"))
     recipe = done.recipe
@@ -138,6 +140,7 @@ def test_freezing_without_weights_is_refused(photos: Path, tmp_path: Path) -> No
         run(photos, tmp_path, model="resnet20", freeze="feature")
 
 
+@pytest.mark.slow
 def test_mean_and_std_belong_together(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="belong together"):
         run(photos, tmp_path, model="resnet20", **{"batches.mean": [0.5, 0.5, 0.5]})

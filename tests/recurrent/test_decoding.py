@@ -201,6 +201,7 @@ def test_a_generator_repeats_its_draws() -> None:
     assert any(draw(1).tolist() != draw(seed).tolist() for seed in range(2, 6))
 
 
+@pytest.mark.slow
 def test_narrowing_is_that_of_transformers() -> None:
     peer = pytest.importorskip("transformers.generation.logits_process")
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))

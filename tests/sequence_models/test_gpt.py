@@ -209,6 +209,7 @@ def test_weights_begin_as_published() -> None:
                 assert torch.equal(weight, torch.full_like(weight, float(".ln_" in key and "weight" in key))), key
 
 
+@pytest.mark.slow
 def test_dropout_leaves_out_as_often_as_it_says() -> None:
     """The mean over many choices is what the network says without, as attention mixes values in a straight line."""
     network = small(num_layers=1, dropout=0.0).double()

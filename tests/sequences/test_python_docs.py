@@ -14,6 +14,8 @@ from neuropil.errors import InputError
 from neuropil.sequences import python_docs as docs
 from neuropil.sources.opening import open_source
 
+pytestmark = pytest.mark.slow
+
 SOURCE = '''"""First things first, said in a module.
 
     >>> nothing_of_this("is prose")

@@ -195,6 +195,7 @@ def test_a_look_at_sequences(tmp_path: Path) -> None:
     assert sum(part["by_class"]["VERB"] for part in found["parts"].values()) == 20
 
 
+@pytest.mark.slow
 def test_a_run_from_end_to_end(tmp_path: Path) -> None:
     """Trained, reported, opened again, asked and scored."""
     recipe = recipe_of("tags", tmp_path).with_values({"epochs": 2, "speed.mode": "plain", "optimizer.lr": 0.05})

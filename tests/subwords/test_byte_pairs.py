@@ -39,6 +39,7 @@ def learned() -> tuple[BytePairs, Any]:
     return words, library(words)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(TEXTS)
 @example("a\t \tb")

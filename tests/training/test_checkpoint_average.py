@@ -53,6 +53,7 @@ def test_of_a_step_saved_twice_the_later_counts_and_moving_averages_go_first(tmp
     assert newest_average(root).weights()["weight"].tolist() == [2.0, 4.0]
 
 
+@pytest.mark.slow
 def test_a_run_is_averaged_and_used(tmp_path: Path) -> None:
     values = {"training.keep_checkpoints": 3, "training.save_every_steps": 2, "training.save_every_seconds": 1e9}
     recipe = neuropil.Recipe(name="average").with_values({"model": "perceptron", "data": "iris", "epochs": 6, **values})

@@ -218,6 +218,7 @@ def test_any_byte_anywhere(tmp_path: Path, data: some.DataObject) -> None:
         path.write_bytes(original)
 
 
+@pytest.mark.slow
 @given(some.recursive(some.none() | some.booleans() | some.floats() | some.text(max_size=5), some.lists))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_in_place_of_the_state(tmp_path: Path, value: Any) -> None:

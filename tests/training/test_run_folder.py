@@ -68,6 +68,7 @@ def _make_many(root: str, gate: object, answers: object) -> None:
     answers.put([str(RunFolder.create(root, "t", "n").path) for _ in range(5)])  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 def test_twenty_processes_never_share_a_folder(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")

@@ -86,6 +86,7 @@ def test_onnx_for_any_batch_with_facts_inside(tmp_path: Path) -> None:
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_pt2_holds_no_pickle(tmp_path: Path) -> None:
     network = small("resnet20")
     done = export_network(network, (3, 32, 32), tmp_path / "net.pt2", format="pt2", facts={"classes": ["a", "b"]})
