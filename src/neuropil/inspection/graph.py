@@ -145,7 +145,7 @@ class _Undivided(TorchFunctionMode):
     """Tells the recorder of operations that count as one, before they are taken apart."""
 
     def __init__(self, recorder: _Recorder) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
