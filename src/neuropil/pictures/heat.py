@@ -43,6 +43,7 @@ def heat_map(
     log: bool = False,
     cell: float = 18.0,
     across: str = "",
+    largest: float | None = None,
 ) -> Picture:
     """Draw a table of numbers as shades; the exact ones are told where the pointer rests.
 
@@ -56,6 +57,7 @@ def heat_map(
         log: shade by orders of magnitude, six of them below the largest.
         cell: least width and height of a cell in pixels.
         across: what the columns count.
+        largest: the number of the full shade; the largest of all where left out.
 
     Raises:
         InputError: names that do not fit the numbers.
@@ -76,7 +78,7 @@ def heat_map(
     wide, high = cell * len(columns), row_high * len(rows)
     box = {"x": left, "y": top, "width": wide, "height": high}
     parts = [element("rect", class_="frame", **box)]
-    parts.append(element("image", href=png_uri(shades(shown)), preserveAspectRatio="none", **box))
+    parts.append(element("image", href=png_uri(shades(shown, largest)), preserveAspectRatio="none", **box))
     if across:
         parts.append(text(left, 11, across, class_="small quiet"))
     for place in range(0, len(rows), each):
