@@ -59,7 +59,7 @@ def test_an_answer_as_json(call: Call) -> None:
         (["flow", "iris-perceptrn", "--to", "bad.html"], "did you mean 'iris-perceptron'"),
         (["flow", "iris-perceptron", "--steps", "0", "--to", "bad.html"], "0 were asked for"),
         (["run", "runs/nowhere", "--to", "bad.html"], "there is no run folder"),
-        (["run", PETS, "--to", "bad.html"], "runs that classify pictures"),
+        (["run", PETS, "--to", "bad.html"], "drawn of runs that classify pictures"),
         (["run", PHOTOS, "nowhere.png", "--to", "bad.html"], "nowhere.png"),
         (["run", PHOTOS, "--layer", "nowhere", "--to", "bad.html"], "no layer 'nowhere'"),
         (["attention", "nowhere.npz", "--to", "bad.html"], "cannot be read as .npz"),

@@ -42,6 +42,7 @@ DOORS: dict[str, set[str]] = {
     "gallery": {  # above recipes, which had too many files: names, recipes and runs into pages
         "recipes", "training", "sources", "batches", "data", "models", "optim", "nn", "recurrent", "inspection",
         "drawing", "pictures",
+        "attention", "tasks",  # who looks at whom in a trained run, and in what its task wrote
     },
     "cli": {
         "recipes", "gallery", "search", "training", "checking", "inspection", "drawing", "transfer", "models",

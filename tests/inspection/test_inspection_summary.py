@@ -15,6 +15,7 @@ from neuropil.errors import InputError
 from neuropil.inspection.filters import first_filters
 from neuropil.inspection.summary import summarize
 from neuropil.models import create_model
+from sequence_models.small_sequences import build
 
 
 def counted(model: nn.Module, shape: tuple[int, ...]) -> int:
@@ -57,7 +58,7 @@ def test_a_measured_network_stays_as_it_was(name: str) -> None:
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
     assert all(p.grad is None and p.device.type == "cpu" for p in model.parameters())
-    assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def test_rows_by_hand() -> None:
@@ -159,3 +160,21 @@ def test_texts_have_no_receptive_field() -> None:
     table = layer_table(summarize(create_model("language_model", num_tokens=9, width=8), (6,)))
     assert "sees" not in table.columns and "sees" not in table.note
     assert [row[0] for row in table.rows] == ["embedding", "before", "recurrent", "behind", "between", "head", "total"]
+
+
+@pytest.mark.parametrize("variant", ["transformer", "transformer_tied", "bert", "bert_classifier", "bert_spans", "gpt"])
+def test_weights_that_attention_reads_past_their_layers_are_counted(variant: str) -> None:
+    """Multiply-adds are torch's, but for the products of questions, keys and values, which the custom leaves out."""
+    network, count = build(variant).eval(), 7
+    found = summarize(network, (count,))
+    with FlopCounterMode(display=False) as counter:
+        network(torch.full((1, count), 5))
+    between = counter.get_flop_counts()["Global"]
+    products = sum(between.get(kind, 0) for kind in between if "attention" in str(kind) or "bmm" in str(kind))
+    assert found.multiply_adds == (counter.get_total_flops() - products) // 2
+    resting = found.weights - sum(layer.weights for layer in found.layers)
+    hidden = sum(p.numel() for name, p in network.named_parameters() if name.startswith("cls.predictions"))
+    assert resting == hidden, "only what is called for hidden words alone"
+    if variant.startswith("transformer"):
+        crossed = [layer for layer in found.layers if layer.name == "decoder.0.memory_attention"]
+        assert [(layer.kind, layer.weights) for layer in crossed] == [("linear", 3 * 8 * 9), ("linear", 0)]

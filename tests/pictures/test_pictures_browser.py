@@ -1,4 +1,4 @@
-"""Twelve pages in a real browser: nothing logged or refused, no text over text or beyond its picture, groups open."""
+"""Thirteen pages in a real browser: nothing logged or refused, no text over text or beyond its picture, groups open."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neuropil.inspection.feature_maps import feature_maps, sight_of
 from neuropil.inspection.gradient_flow import gradient_flow
 from neuropil.inspection.saliency import grad_cam, gradient_saliency
 from neuropil.models import create_model
-from neuropil.pictures.attention import attention_page
+from neuropil.pictures.attention import Looks, attention_page, looks_page
 from neuropil.pictures.flow import flow_page
 from neuropil.pictures.maps import draw_feature_maps, draw_saliency, draw_sight
 from neuropil.pictures.page import Page
@@ -82,6 +82,18 @@ def attention() -> Page:
     return attention_page(np.random.default_rng(0).dirichlet(np.ones(12), size=(3, 8, 12)), words)
 
 
+def looks() -> Page:
+    """A translation letter by letter: two kinds on one page."""
+    draw, read, written = (
+        np.random.default_rng(0),
+        tuple("Ein\N{OPEN BOX}Hund\N{OPEN BOX}schläft."),
+        ("\N{OPEN BOX}dog", "<eos>", "W", "l"),
+    )
+    sides = (("What is read looks at itself", read), ("What is written looks at what is read", written))
+    kinds = [Looks(name, draw.dirichlet(np.ones(len(read)), (2, 4, len(rows))), rows, read) for name, rows in sides]
+    return looks_page(kinds, "a run reads", ["It writes."])
+
+
 def flow() -> Page:
     network = nn.Sequential(*(part for _ in range(8) for part in (nn.Linear(6, 6), nn.Sigmoid())), nn.Linear(6, 2))
     batches = [(torch.randn(8, 6), torch.zeros(8, 2))] * 40
@@ -116,6 +128,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "time": time_pictures,
     "paths": path_pictures,
     "attention": attention,
+    "looks": looks,
     "flow": flow,
     "photo": photo,
 }

@@ -55,7 +55,7 @@ app.command(data_app)
 PICTURES = {
     "network": ("draw", "A network as blocks with shapes."),
     "step": ("draw", "One training step down to single operations, with gradients."),
-    "run": ("draw_run", "What a trained network sees in a picture."),
+    "run": ("draw_run", "What a trained network sees in a picture, or attends to in a text."),
     "time": ("draw_time", "Sensitivity over time, and gradients through time term by term."),
     "paths": ("draw_time", "The nine update rules on a loss surface."),
     "flow": ("draw_run", "Gradients by layer and component while a recipe trains."),

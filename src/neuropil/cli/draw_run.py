@@ -10,14 +10,14 @@ __all__ = ["flow", "run"]
 
 
 def run(folder: Path, file: str | None = None, /, *, layer: str | None = None, to: Path | None = None) -> None:
-    """What a trained network sees in a picture: saliency, receptive fields, filters, feature maps.
+    """What a trained network sees in a picture (saliency, filters, feature maps), or attends to in a text.
 
     Parameters
     ----------
     folder
         The run folder.
     file
-        A picture; the first of the run's own test part where left out.
+        A picture, or a text in quotes; the first of the run's own test part where left out.
     layer
         The module whose maps Grad-CAM looks at; the last that gives maps where left out.
     to

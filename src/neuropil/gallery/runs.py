@@ -16,11 +16,13 @@ from neuropil.data.records import Samples
 from neuropil.drawing.images import filter_grid
 from neuropil.drawing.svg import Picture
 from neuropil.errors import InputError
+from neuropil.gallery.attending import attention_of_text
 from neuropil.inspection.feature_maps import LayerMaps, feature_maps, sight_of
 from neuropil.inspection.filters import first_filters
 from neuropil.inspection.gradient_flow import GradientFlow, gradient_flow
 from neuropil.inspection.saliency import grad_cam, gradient_saliency, integrated_gradients, last_maps
 from neuropil.nn.contracts import BatchLike
+from neuropil.pictures.attention import looks_page
 from neuropil.pictures.flow import flow_page
 from neuropil.pictures.maps import draw_feature_maps, draw_saliency, draw_sight
 from neuropil.pictures.page import Fold, Page
@@ -36,21 +38,29 @@ Array = np.ndarray[Any, Any]
 
 
 def run_pictures(path: Path | str, file: str | None = None, layer: str | None = None) -> Page:
-    """What a run's network makes of a picture: saliency, what a value sees, filters, the maps of every layer.
+    """What a run's network makes of a picture, or who looks at whom where it attends to a text.
+
+    Of a picture: saliency, what a value sees, filters, the maps of every layer. Of a text: attention by layer and head.
 
     Args:
         path: the run folder.
-        file: a picture; the first one of the run's own test part where left out.
+        file: a picture, a text, or a file whose first line is one; the first of the run's own test part where left out.
         layer: a module's path: its maps are looked at by Grad-CAM, and what its middle value sees is framed; the last
             one that gives maps where left out.
 
     Raises:
-        InputError: no run folder, a run that does not read pictures or gives no classes, or no such layer.
+        InputError: no run folder, a run that neither classifies pictures nor attends to a text, or no such layer.
     """
     run = Run(path)
+    if run.signature.kind == "sequences":
+        if layer is not None:
+            raise InputError(f"all layers' attention to a text is drawn, but {layer!r} was named; leave --layer out")
+        attention = attention_of_text(run, file)
+        return looks_page(attention.looks, f"{Path(path).name} reads {attention.name}", attention.notes)
     if run.signature.kind != "images" or run.signature.target != "classes":
         raise InputError(
-            f"{str(path)!r} is a run of {run.task.name}; filters and saliency are drawn of runs that classify pictures"
+            f"{str(path)!r} is a run of {run.task.name}; filters and saliency are drawn of runs that classify "
+            "pictures, attention of runs that read texts"
         )
     raw, name = _picture(run, file)
     normalize = run.signature.normalization

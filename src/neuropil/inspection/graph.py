@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -24,6 +26,9 @@ __all__ = ["Graph", "Node", "trace_graph"]
 
 WHOLE = (nn.MultiheadAttention,)
 """Layers with layers inside that count as one, since theirs are never called."""
+
+UNDIVIDED = (F.scaled_dot_product_attention, F.linear)
+"""Operations that torch takes apart in its own way on each device, and that a reader knows as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +136,29 @@ def _traced(model: nn.Module, inputs: list[Tensor]) -> Graph:
         before, after = _hooks(recorder, tuple(name.split(".")) if name else (), module)
         module.register_forward_pre_hook(before)
         module.register_forward_hook(after)
-    with torch.random.fork_rng(), torch.no_grad(), recorder:
+    with torch.random.fork_rng(), torch.no_grad(), recorder, _Undivided(recorder):
         given = model(*inputs)
     return recorder.graph(type(model).__name__, given)
+
+
+class _Undivided(TorchFunctionMode):
+    """Tells the recorder of operations that count as one, before they are taken apart."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        """Run an operation."""
+        if func not in UNDIVIDED or self.recorder.inside is not None:
+            return func(*args, **(kwargs or {}))
+        self.recorder.enter(self.recorder.stack[-1], func.__name__, 0, operation=True)
+        try:
+            result = func(*args, **(kwargs or {}))
+            self.recorder.shape_layer(result)
+        finally:
+            self.recorder.leave()
+        return result
 
 
 class _Recorder(TorchDispatchMode):
@@ -146,7 +171,7 @@ class _Recorder(TorchDispatchMode):
         self.stack: list[tuple[str, ...]] = [()]
         self._turns: dict[tuple[str, ...], int] = {}
         self.layer: int | None = None
-        self.inside: tuple[tuple[str, ...], str, int] | None = None
+        self.inside: tuple[tuple[str, ...], str, int, bool] | None = None
         self._counts: defaultdict[tuple[tuple[str, ...], str], int] = defaultdict(int)
         self._makers: Any = WeakTensorKeyDictionary()
         self._changed: dict[int, tuple[int, int | None]] = {}
@@ -162,9 +187,9 @@ class _Recorder(TorchDispatchMode):
         """A module is called."""
         self._turns[path] = self._turns.get(path, -1) + 1
 
-    def enter(self, path: tuple[str, ...], kind: str, weights: int) -> None:
-        """A layer begins."""
-        self.inside, self.layer = (path, kind, weights), None
+    def enter(self, path: tuple[str, ...], kind: str, weights: int, operation: bool = False) -> None:
+        """A layer begins, or an operation that counts as one."""
+        self.inside, self.layer = (path, kind, weights, operation), None
 
     def leave(self) -> None:
         """The layer ends."""
@@ -209,9 +234,9 @@ class _Recorder(TorchDispatchMode):
 
     def _node_of(self, name: str, made: Tensor, reads: bool) -> int | None:
         if self.inside is not None:
-            path, kind, weights = self.inside
+            path, kind, weights, operation = self.inside
             if self.layer is None:
-                self.layer = self._add(path, kind, (), weights=weights)
+                self.layer = self._add(path, kind, (), weights=weights, operation=operation)
             return self.layer
         if not reads:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from neuropil.errors import InputError
+from neuropil.inspection.loose_weights import LooseUse, LooseUses
 from neuropil.inspection.receptive_field import Field, FieldTracker
 from neuropil.nn.contracts import CountsItself
 from neuropil.nn.windows import WindowPooling
@@ -23,11 +24,12 @@ __all__ = ["LayerSummary", "Summary", "summarize"]
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
-    """One call of one layer, for one sample.
+    """One call of one layer, for one sample; or one operation that reads a layer's weights past it.
 
     Args:
-        name: its path in the network; a layer that is called twice has two rows.
-        kind: its class.
+        name: its path in the network, or the path of what runs the operation; a layer that is called twice has two
+            rows.
+        kind: its class, or the operation.
         output_shape: without the batch axis.
         weights: trainable and frozen values of its own; 0 in the second row of a layer that is called twice.
         multiply_adds: of convolutions, fully connected and recurrent layers; 0 for the rest, as is the custom.
@@ -97,15 +99,21 @@ def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
         _run(model, input_shape, recorder)
 
     layers, seen = [], set[int]()
-    for name, layer, inputs, output, field in recorder.calls:
-        own = {id(p): p.numel() for p in layer.parameters(recurse=False)}
+    for name, what, inputs, output, field in recorder.calls:
+        if isinstance(what, LooseUse):
+            kind, cost = what.kind, what.multiply_adds
+            read = [model.get_parameter(one) for one in what.parameters]
+        else:
+            kind, cost = type(what).__name__, _multiply_adds(what, inputs, output)
+            read = [*what.parameters(recurse=False)]
+        own = {id(one): one.numel() for one in read}
         layers.append(
             LayerSummary(
                 name=name,
-                kind=type(layer).__name__,
+                kind=kind,
                 output_shape=tuple(output.shape[1:]),
                 weights=sum(count for key, count in own.items() if key not in seen),
-                multiply_adds=_multiply_adds(layer, inputs, output),
+                multiply_adds=cost,
                 activation_bytes=output.numel() * output.element_size(),
                 receptive_field=None if field is None else field.size,
             )
@@ -126,7 +134,7 @@ def summarize(model: nn.Module, input_shape: tuple[int, ...]) -> Summary:
 
 class _Call(NamedTuple):
     name: str
-    layer: nn.Module
+    what: nn.Module | LooseUse
     inputs: tuple[Tensor, ...]
     output: Tensor
     field: Field | None
@@ -137,35 +145,50 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.calls: list[_Call] = []
+        self.inside: list[tuple[str, bool]] = []
+        """What is being called, outermost first, and whether each has a row."""
 
-    def begin(self, x: Tensor) -> FieldTracker:
-        """Forget an earlier run, and follow this input."""
+    @contextmanager
+    def following(self, x: Tensor, parameters: Mapping[str, Tensor]) -> Iterator[None]:
+        """Forget an earlier run, and follow this input through these weights."""
         self.calls.clear()
+        self.inside.clear()
         self.tracker = FieldTracker(x)
-        return self.tracker
+        with self.tracker, LooseUses(parameters, self.loose):
+            yield
 
     def __call__(self, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """A layer was called."""
         if isinstance(layer, WindowPooling):
             self.tracker.pooled(layer, inputs[0], output)
         self.calls.append(_Call(name, layer, inputs, output, self.tracker.field_of(output)))
 
+    def loose(self, use: LooseUse) -> None:
+        """Weights were read; a layer with a row of its own accounts for what happens in it."""
+        if not any(has_row for _, has_row in self.inside):
+            name = self.inside[-1][0] if self.inside else ""
+            self.calls.append(_Call(name or use.kind, use, (), use.output, self.tracker.field_of(use.output)))
+
 
 @contextmanager
-def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
+def _measured(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
     """Hooks on every layer that does work of its own, evaluation mode, and everything put back at the end."""
     modes = [(module, module.training) for module in model.modules()]
     hooks = []
     for name, layer in model.named_modules():
         container = isinstance(layer, nn.Sequential) or any(True for _ in layer.children())
-        if container and not any(True for _ in layer.parameters(recurse=False)):
-            continue
+        has_row = not container or any(True for _ in layer.parameters(recurse=False))
 
-        def hook(layer: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+        def before(*_: Any, name: str = name, has_row: bool = has_row) -> None:
+            recorder.inside.append((name, has_row))
+
+        def behind(layer: nn.Module, inputs: Any, output: Any, name: str = name, has_row: bool = has_row) -> None:
+            recorder.inside.pop()
             first = output[0] if isinstance(output, tuple) and output else output  # recurrent: outputs, state
-            if isinstance(first, Tensor):
-                record(name or type(layer).__name__, layer, inputs, first)
+            if has_row and isinstance(first, Tensor):
+                recorder(name or type(layer).__name__, layer, inputs, first)
 
-        hooks.append(layer.register_forward_hook(hook))
+        hooks += [layer.register_forward_pre_hook(before), layer.register_forward_hook(behind)]
     try:
         model.eval()
         with torch.random.fork_rng(), torch.no_grad():
@@ -179,20 +202,21 @@ def _measured(model: nn.Module, record: Callable[..., None]) -> Iterator[None]:
 
 def _run(model: nn.Module, input_shape: tuple[int, ...], recorder: _Recorder) -> None:
     """One sample through the network: on the meta device, or in earnest where a layer cannot go there."""
-    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    state = {**parameters, **buffers}
     first = next((t for t in state.values() if t.is_floating_point()), torch.empty(0))
     try:
         placeholders = {name: tensor.to("meta") for name, tensor in state.items()}
         sample = torch.zeros(1, *input_shape, dtype=first.dtype, device="meta")
-        with recorder.begin(sample):
+        with recorder.following(sample, {name: placeholders[name] for name in parameters}):
             functional_call(model, placeholders, (sample,))
     except InputError:
         raise
     except Exception:  # whatever a layer says about the meta device, real numbers decide
-        copies = {name: tensor.detach().clone() for name, tensor in model.named_buffers()}
+        copies = {name: tensor.detach().clone() for name, tensor in buffers.items()}
         sample = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
         try:
-            with recorder.begin(sample):
+            with recorder.following(sample, parameters):
                 functional_call(model, copies, (sample,))
         except InputError:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,30 @@ from neuropil.errors import InputError
 from neuropil.pictures.heat import heat_map, shades
 from neuropil.pictures.page import Fold, Page
 
-__all__ = ["attention_page", "draw_attention", "draw_head"]
+__all__ = ["Looks", "attention_page", "draw_attention", "draw_head", "looks_page"]
 
 Array = np.ndarray[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Attention of one kind in all layers that have it.
+
+    Args:
+        name: who looks at what.
+        weights: `[layers, heads, T, S]`.
+        queries: the T words that look.
+        keys: the S words that are looked at.
+    """
+
+    name: str
+    weights: Array
+    queries: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
 def draw_attention(weights: Array) -> Picture:
-    """All heads at a glance: a row for each layer, a small map for each head.
+    """All heads at a glance: a row for each layer, a small map for each head, all by the same shades.
 
     Shape: `[layers, heads, T, S]`: of each of T places, the shares of S places that it looks at.
 
@@ -32,6 +50,7 @@ def draw_attention(weights: Array) -> Picture:
     """
     found = _checked(weights)
     layers, heads, times, sources = found.shape
+    top = float(found.max())
     side = max(44.0, min(110.0, 880 / heads))
     high = side * min(2.0, max(0.5, times / sources))
     parts = [text(0, 12, "head", class_="small quiet")]
@@ -44,7 +63,7 @@ def draw_attention(weights: Array) -> Picture:
         parts.append(text(0, y + high / 2 + 4, f"layer {layer + 1}", class_="small"))
         for head in range(heads):
             box = {"x": 70 + head * (side + 8), "y": y, "width": side, "height": high}
-            picture = png_uri(shades(found[layer, head], 1.0))
+            picture = png_uri(shades(found[layer, head], top))
             parts.append(
                 element(
                     "image",
@@ -60,8 +79,12 @@ def draw_attention(weights: Array) -> Picture:
     )
 
 
-def draw_head(weights: Array, queries: Sequence[str], keys: Sequence[str], title: str) -> Picture:
+def draw_head(
+    weights: Array, queries: Sequence[str], keys: Sequence[str], title: str, largest: float | None = None
+) -> Picture:
     """One head with its words: each row is a word that looks, each column one that is looked at.
+
+    The full shade is the largest share, or the one that is given.
 
     Shape: `[T, S]`.
 
@@ -69,7 +92,7 @@ def draw_head(weights: Array, queries: Sequence[str], keys: Sequence[str], title
         InputError: words that do not fit.
     """
     cell = max(12.0, min(22.0, 900 / max(weights.shape)))
-    return heat_map(weights, queries, keys, title=title, cell=cell, across="looks at")
+    return heat_map(weights, queries, keys, title=title, cell=cell, across="looks at", largest=largest)
 
 
 def attention_page(
@@ -88,20 +111,41 @@ def attention_page(
     Raises:
         InputError: shapes or words that do not fit.
     """
-    found = _checked(weights)
     looked_at = queries if keys is None else keys
-    folds = []
-    for layer in range(found.shape[0]):
-        heads = [
-            draw_head(one, queries, looked_at, f"layer {layer + 1}, head {number + 1}")
-            for number, one in enumerate(found[layer])
-        ]
-        folds.append(_beside(heads, layer))
-    notes = ("A row is a word that looks, a column one that it looks at; the stronger, the larger the share.",)
-    return Page(title, notes, ((None, draw_attention(found)),), tuple(folds))
+    return looks_page([Looks("", _checked(weights), tuple(queries), tuple(looked_at))], title)
 
 
-def _beside(heads: Sequence[Picture], layer: int) -> Fold:
+def looks_page(looks: Sequence[Looks], title: str, notes: Sequence[str] = ()) -> Page:
+    """Attention of several kinds on one page, each at a glance and, by a click, word by word.
+
+    Args:
+        looks: of each kind; a name where there are several.
+        title: the page's heading.
+        notes: sentences above the pictures.
+
+    Raises:
+        InputError: shapes or words that do not fit.
+    """
+    pictures, folds, tops = [], [], []
+    for kind, one in enumerate(looks):
+        found = _checked(one.weights)
+        pictures.append((one.name or None, draw_attention(found)))
+        tops.append(float(found.max()))
+        for layer in range(found.shape[0]):
+            heads = [
+                draw_head(head, one.queries, one.keys, f"layer {layer + 1}, head {number + 1}", tops[-1])
+                for number, head in enumerate(found[layer])
+            ]
+            anchor = f"layer-{layer + 1}" if len(looks) == 1 else f"looks-{kind + 1}-layer-{layer + 1}"
+            folds.append(_beside(heads, f"{one.name}, layer {layer + 1}".removeprefix(", "), anchor))
+    told = (
+        "A row is a word that looks, a column one that it looks at; the stronger, the larger the share: full blue is "
+        f"{', '.join(f'{top:.2g}' for top in tops[:-1])}{' and ' if tops[1:] else ''}{tops[-1]:.2g}."
+    )
+    return Page(title, (*notes, told), tuple(pictures), tuple(folds))
+
+
+def _beside(heads: Sequence[Picture], name: str, anchor: str) -> Fold:
     """The heads of one layer in rows of up to four."""
     wide, high = heads[0].width + 14, heads[0].height + 26
     columns = max(1, min(4, int(1400 // wide)))
@@ -112,8 +156,9 @@ def _beside(heads: Sequence[Picture], layer: int) -> Fold:
         parts.append(text(column * wide, row * high + 12, one.label, class_="strong"))
         parts.append(element("g", one.body, transform=shift))
     rows = -(-len(heads) // columns)
-    picture = Picture("".join(parts), wide * min(columns, len(heads)), high * rows, f"attention of layer {layer + 1}")
-    return Fold(f"layer {layer + 1}", f"{len(heads)} heads, word by word", picture, f"layer-{layer + 1}")
+    picture = Picture("".join(parts), wide * min(columns, len(heads)), high * rows, f"attention: {name}")
+    count = "1 head" if len(heads) == 1 else f"{len(heads)} heads"
+    return Fold(name, f"{count}, word by word", picture, anchor)
 
 
 def _checked(weights: Array) -> Array:

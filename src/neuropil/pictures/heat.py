@@ -43,6 +43,7 @@ def heat_map(
     log: bool = False,
     cell: float = 18.0,
     across: str = "",
+    largest: float | None = None,
 ) -> Picture:
     """Draw a table of numbers as shades; the exact ones are told where the pointer rests.
 
@@ -56,6 +57,7 @@ def heat_map(
         log: shade by orders of magnitude, six of them below the largest.
         cell: least width and height of a cell in pixels.
         across: what the columns count.
+        largest: the number of the full shade; the largest of all where left out.
 
     Raises:
         InputError: names that do not fit the numbers.
@@ -73,10 +75,9 @@ def heat_map(
     each = max(1, math.ceil(13 / row_high))
     tall = min(max(text_width(one, 11) for one in columns), LONGEST) + 10
     top = tall + (16 if across else 0)
-    wide, high = cell * len(columns), row_high * len(rows)
-    box = {"x": left, "y": top, "width": wide, "height": high}
+    box = {"x": left, "y": top, "width": (wide := cell * len(columns)), "height": (high := row_high * len(rows))}
     parts = [element("rect", class_="frame", **box)]
-    parts.append(element("image", href=png_uri(shades(shown)), preserveAspectRatio="none", **box))
+    parts.append(element("image", href=png_uri(shades(shown, largest)), preserveAspectRatio="none", **box))
     if across:
         parts.append(text(left, 11, across, class_="small quiet"))
     for place in range(0, len(rows), each):
@@ -85,8 +86,8 @@ def heat_map(
         parts.append(text(left - 6, y, label, anchor="end", title=rows[place], class_="small"))
     for place in range(0, len(columns), every):
         x = left + (place + 0.5) * cell + 4
-        turn = f"rotate(-90 {x:.1f} {top - 6:.1f})"
-        parts.append(text(x, top - 6, shorten(columns[place], LONGEST, 11), class_="small", transform=turn))
+        label, turn = shorten(columns[place], LONGEST, 11), f"rotate(-90 {x:.1f} {top - 6:.1f})"
+        parts.append(text(x, top - 6, label, class_="small", transform=turn))
     if values.size <= TELLING:
         for (row, column), value in np.ndenumerate(values):
             told = hover(f"{rows[row]}, {columns[column]}: {number(value)}")
