@@ -59,7 +59,8 @@ def test_masks(shared_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "folder"), [(planted.plant_pairs, "multi30k"), (planted.plant_tags, "ud-english-ewt")]
+    ("plant", "folder"),
+    [pytest.param(planted.plant_pairs, "multi30k", marks=pytest.mark.proof), (planted.plant_tags, "ud-english-ewt")],
 )
 def test_texts(plant: Callable[..., list[planted.Planted]], folder: str, shared_data: Path, tmp_path: Path) -> None:
     plant(shared_data / folder, tmp_path / "clean", 0)

@@ -16,7 +16,7 @@ from neuropil.models.shufflenet_v1 import ShuffleUnit
 
 PLAIN = [
     ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227, 60_965_224),
-    ("vgg19", "vgg19", {}, 224, 143_667_240),
+    pytest.param("vgg19", "vgg19", {}, 224, 143_667_240, marks=pytest.mark.proof),
     ("inception_v1", "googlenet", {"auxiliary": False}, 221, 6_998_552),
 ]
 """With a size of pictures at which every pooling comes out even: whoever wrote the graphs lost Caffe's last windows."""

@@ -74,7 +74,7 @@ def test_a_million_draws_of_each_window_follow_the_papers_law(dtype: torch.dtype
     assert min(p_values(1, dtype, layout)) > 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_p_values_of_many_seeds_are_spread_evenly() -> None:
     found = [p for seed in range(24) for p in p_values(seed, torch.float32, torch.contiguous_format)]
     assert stats.kstest(found, "uniform").pvalue > 0.01

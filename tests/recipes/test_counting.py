@@ -35,7 +35,7 @@ def test_every_difference_is_explained(pattern: str) -> None:
     assert unexplained(pattern) == []
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_every_difference_of_every_network_is_explained() -> None:
     assert unexplained("*") == []
 

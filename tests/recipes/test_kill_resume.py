@@ -117,8 +117,7 @@ def kill_and_resume(runs: Path, straight: Straight, draw: random.Random, kills: 
     return fell, early
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
 def test_killed_and_resumed(seed: int, straight: Straight, tmp_path: Path) -> None:
     fell, _ = kill_and_resume(tmp_path, straight, random.Random(seed), kills=1)
     assert fell == 1
@@ -152,8 +151,13 @@ def test_ten_killed_runs(straight: Straight, tmp_path: Path, capsys: pytest.Capt
     assert all(fell >= 1 for fell, _ in found)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "wanted"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"])
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [
+        pytest.param(signal.SIGTERM, 143, id="TERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 130, id="INT", marks=pytest.mark.proof),
+    ],
+)
 def test_signals_save_and_leave(number: signal.Signals, wanted: int, straight: Straight, tmp_path: Path) -> None:
     """The state is saved at once, the message says how to go on, and going on ends as if nothing had happened."""
     process = launch(*WORDS, "--runs", str(tmp_path))

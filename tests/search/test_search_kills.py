@@ -114,7 +114,7 @@ def check(killed_folder: Path, straight_folder: Path, trials: int) -> None:
     assert list(one["runs"]) == [f"trial-{number:04d}-1" for number in range(trials)]
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_two_processes_and_three_kills(tmp_path: Path) -> None:
     size = ("random", 6, 80)
     fell = killed(tmp_path / "killed", *size, workers=2, kills=3, draw=random.Random(0))
@@ -122,7 +122,7 @@ def test_two_processes_and_three_kills(tmp_path: Path) -> None:
     assert fell >= 1
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_one_process_of_tpe_chooses_the_same_after_a_kill(tmp_path: Path) -> None:
     size = ("tpe", 13, 10)
     assert killed(tmp_path / "killed", *size, workers=1, kills=1, draw=random.Random(1)) >= 1

@@ -45,7 +45,7 @@ def close(found: Tensor, expected: Tensor, kind: torch.dtype) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("shape", ["small", "tiny", pytest.param("base", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", ["small", "tiny", pytest.param("base", marks=pytest.mark.proof)])
 def test_every_hidden_state_is_that_of_transformers(shape: str, kind: torch.dtype) -> None:
     theirs = foreign_bert("BertForPreTraining", shape, TOKENS).to(kind)
     ours, inputs = own_bert("bert", shape, TOKENS, theirs), pairs()

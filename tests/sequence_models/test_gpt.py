@@ -45,7 +45,7 @@ def small(**more: Any) -> GPT:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("size", "shape"), [("gpt2", "small"), ("gpt1", "small"), pytest.param("gpt2", "base", marks=pytest.mark.slow)]
+    ("size", "shape"), [("gpt2", "small"), ("gpt1", "small"), pytest.param("gpt2", "base", marks=pytest.mark.proof)]
 )
 def test_hidden_states_logits_losses_and_gradients_are_those_of_transformers(
     size: str, shape: str, kind: torch.dtype
