@@ -9,7 +9,7 @@ from benchmarks.peers import subwords
 from benchmarks.topics.subwords import TOPIC, missing
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("duel", TOPIC.duels, ids=lambda duel: duel.ours)
 def test_both_give_the_same_numbers(duel, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     pytest.importorskip("tokenizers")

@@ -124,7 +124,7 @@ def test_killed_and_resumed(seed: int, straight: Straight, tmp_path: Path) -> No
     assert differing(outcome(folder_in(tmp_path)), outcome(straight.folder)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_killed_before_the_first_checkpoint(straight: Straight, tmp_path: Path) -> None:
     class Soon(random.Random):
         def uniform(self, a: float, b: float) -> float:

@@ -51,7 +51,7 @@ def test_mobilenet_on_photographs(shared_data: Path, name: str, top1: float, top
     assert (likeliest == truth).any(1).mean() == pytest.approx(top5, abs=0.021)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_ants_and_bees(shared_data: Path, tmp_path: Path) -> None:
     """With frozen features nothing below the classifier moves by a bit; a linear probe is at 89 %."""
     weights = shared_data / "weights" / "mobilenet_v1_0.5_160.npz"
