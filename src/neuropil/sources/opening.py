@@ -23,7 +23,10 @@ from neuropil.sources.guessing import guess_text
 
 __all__ = ["check_source", "guess_source", "kind_of", "only_archive", "open_source", "settled_source"]
 
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder"}
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".npz": "npz", ".zip": "folder", ".json": "questions",
+}  # fmt: skip
+"""What a file is by its name, unless it is seen to hold texts; a JSON file by itself can only be SQuAD's."""
 
 
 def open_source(source: str, options: Mapping[str, Any]) -> Splits:
@@ -99,7 +102,8 @@ def guess_source(path: Path | str) -> str:
             return of_text
         if kind is None:
             raise InputError(
-                f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .conllu, .npz or .zip file, or a folder"
+                f"{str(path)!r} is of no known kind; give a .csv, .tsv, .txt, .conllu, .npz, .zip or (of "
+                "SQuAD) .json file, or a folder"
             )
         return kind
     if not place.is_dir():
