@@ -147,3 +147,14 @@ def test_ants_and_bees(shared_data: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert min(scores) >= 0.91, scores
     assert statistics.median(scores) == pytest.approx(float(stated[1]) / 100, abs=0.02), scores
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_shakespeare(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    """Nats a character on the last tenth; the nine before it are all read, or its play's names would be new."""
+    recipe = find_recipe("language-shakespeare").with_values(
+        {"root": str(shared_data / "tinyshakespeare"), "seed": seed}
+    )
+    run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
+    assert run.results["test"]["loss"] <= 1.55
