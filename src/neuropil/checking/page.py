@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from neuropil.checking import APPLIES, CHECKS
 from neuropil.checking.records import DataReport, Finding, Place
 from neuropil.checking.subjects import Subject
 from neuropil.drawing.boxes import boxed
+from neuropil.drawing.document import html_document
 from neuropil.drawing.images import png_uri
 from neuropil.drawing.masks import with_mask
 from neuropil.drawing.records import DrawnBox
@@ -37,8 +36,6 @@ blockquote{margin:.4rem 0 0;padding:.3rem .7rem;background:var(--np-panel);borde
 overflow-wrap:anywhere}
 """
 )
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 MOST_SHOWN = 24
 """Findings of one check that are shown with their samples; the others stand in a list."""
@@ -59,19 +56,7 @@ def write_page(report: DataReport, subject: Subject) -> str:
     title = f"{report.source}: {_count(len(report.findings), 'finding')}"
     parts = ", ".join(f"{count:,} {part}" for part, count in report.parts.items()) or "nothing could be opened"
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{STYLE}</style>
-</head>
-<body>
-<main class="page">
+    body = f"""<main class="page">
 <p class="eyebrow">Data check</p>
 <h1>{escape(report.source)}</h1>
 <p class="lead">Read as {escape(report.kind)}: {escape(parts)}. {_count(len(report.checks), "check")} in \
@@ -81,10 +66,8 @@ def write_page(report: DataReport, subject: Subject) -> str:
 {sections}
 {section("clean", "Nothing found", "", _clean(clean)) if clean else ""}
 {section("read", "How it was read", "", f'<ul class="plain">{notes}</ul>') if notes else ""}
-</main>
-</body>
-</html>
-"""
+</main>"""
+    return html_document(title, body, STYLE)
 
 
 def _clean(names: Sequence[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
+from neuropil.drawing.document import html_document
 from neuropil.drawing.masks import mask_pictures
 from neuropil.drawing.records import Mistake, Report
 from neuropil.drawing.report_boxes import box_pictures, detected
@@ -20,13 +18,8 @@ from neuropil.drawing.report_sections import (
     scatter,
 )
 from neuropil.drawing.report_style import PAGE_STYLE
-from neuropil.drawing.wording import escape
 
 __all__ = ["Mistake", "Report", "write_page", "write_report"]
-
-_STYLE_HASH = base64.b64encode(hashlib.sha256(PAGE_STYLE.encode()).digest()).decode("ascii")
-_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
-"""The page may show images it holds and use this one style sheet; nothing else, whatever a class is called."""
 
 SECTIONS = (curves, confusion, detected, box_pictures, mask_pictures, scatter, mistakes, filters, data, recipe)
 """The sections that are the same for the same numbers, in their order on the page."""
@@ -58,22 +51,4 @@ def write_page(title: str, content: str) -> str:
         >>> write_page("a < b", "<header></header>").count("a &lt; b")
         1
     """
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{PAGE_STYLE}</style>
-</head>
-<body>
-<main class="page">
-{content}
-</main>
-</body>
-</html>
-"""
+    return html_document(title, f'<main class="page">\n{content}\n</main>', PAGE_STYLE)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 
+from neuropil.drawing.document import html_document
 from neuropil.drawing.palette import CHART_STYLE, variables
 from neuropil.drawing.svg import Picture
 from neuropil.drawing.wording import escape
@@ -31,8 +30,6 @@ details[open]>summary{margin-bottom:.5rem}
 summary:focus-visible,a:focus-visible{outline:2px solid var(--np-s1);outline-offset:2px}
 """
 STYLE = "\n" + variables(":root") + CHART_STYLE + _LAYOUT
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 _LINK = re.compile(r'<a href="#[^"]*">(.*?)</a>', re.DOTALL)
 
 
@@ -92,22 +89,7 @@ class Page:
             parts.append(f'<div class="scroll">{picture.inline()}</div>')
         parts += [one.html() for one in self.folds]
         body = "\n".join(filter(None, parts))
-        return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(self.title)}</title>
-<link rel="icon" href="data:,">
-<style>{STYLE}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+        return html_document(self.title, body, STYLE)
 
     @property
     def svg(self) -> str:
