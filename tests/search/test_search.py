@@ -16,6 +16,7 @@ from neuropil.recipes.train import Interrupted
 from neuropil.search.found import Found, SearchPlan
 from neuropil.search.searching import search
 from neuropil.search.space import space_from_toml
+from neuropil.search.trials import Trials
 from search.workshop import SPACE, iris
 
 pytest.importorskip("optuna")
@@ -131,6 +132,31 @@ def test_an_interrupted_trial_goes_on_to_the_same_history(
     assert told(again) == told(random_search)
     for one in sorted((random_search.folder / "runs").rglob("metrics.jsonl")):
         assert (tmp_path / one.relative_to(random_search.folder)).read_bytes() == one.read_bytes()
+
+
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_an_epoch_whose_checkpoint_was_saved_but_not_told_is_told_later(
+    epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = iris("training.save_every_steps=1")
+    straight = search(plan(recipe=recipe), trials=1, folder=tmp_path / "straight")
+    original = Trials.report
+
+    def die(self: Trials, number: int, told_epoch: int, value: float) -> bool:
+        if told_epoch == epoch:
+            raise Killed
+        return original(self, number, told_epoch, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trials, "report", die)
+        with pytest.raises(Killed):
+            search(plan(recipe=recipe), trials=1, folder=tmp_path / "killed")
+    again = search(plan(recipe=recipe), trials=1, folder=tmp_path / "killed")
+    assert again.trials[0].by_epoch == straight.trials[0].by_epoch and set(straight.trials[0].by_epoch) == {1, 2}
 
 
 def test_half_a_line_of_a_killed_process_is_cut_off(random_search: Found, tmp_path: Path) -> None:

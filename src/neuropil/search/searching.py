@@ -9,6 +9,7 @@ checkpoint, to the last bit as if it had not been.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,20 +158,36 @@ class _Worker:
     def _value(self, recipe: Recipe, trial: Trial) -> float:
         """The validation metric of the trial's best checkpoint; trained for where that was not done yet."""
         runs, metric = self.folder / "runs", self.assembly.task.metric
+        told: set[int] = set()
         if (done := ended_run(runs, recipe.name)) is None:
             running = self._begin(recipe)
 
             def hear(report: StepReport) -> None:
-                if report.evaluation is not None and report.ending is None:
-                    value = float(report.evaluation.metrics[metric])
-                    if self.trials.report(trial.number, report.epoch, value):
-                        raise _Pruned
+                if report.evaluation is not None:
+                    self._report_epochs(trial, running.folder, told, last=report.ending is not None)
 
             try:
                 done = carry_out(running, hear, pictures=False).folder.path
             finally:
                 running.folder.close()
+        self._report_epochs(trial, RunFolder(done), told, last=True)
         return self.plan.value_of(RunFolder(done), metric)
+
+    def _report_epochs(self, trial: Trial, folder: RunFolder, told: set[int], *, last: bool) -> None:
+        """Note what the log tells of epochs not yet told, but for a run's last one, whose metric is the trial's value.
+
+        The log, not the report that was heard, is what counts: a process may die between the checkpoint of an epoch
+        and its report, and the one that goes on from there hears only of later epochs.
+        """
+        name = f"valid_{self.assembly.task.metric}"
+        rows = [row for row in folder.history() if row["event"] == "epoch" and name in row]
+        for row in rows[:-1] if last else rows:
+            if row["epoch"] in told:
+                continue
+            value = math.nan if row[name] is None else float(row[name])
+            if self.trials.report(trial.number, row["epoch"], value):
+                raise _Pruned
+            told.add(row["epoch"])
 
     def _begin(self, recipe: Recipe) -> Running:
         """The trial's run; the first one of a search settles the speed plan of all."""
