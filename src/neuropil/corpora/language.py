@@ -55,7 +55,7 @@ def is_text_name(name: str) -> bool:
 
 def open_text(
     *, root: str, level: AnyLevel = "character", window: int = 64, order: Literal["auto", "text", "random"] = "auto",
-    documents: bool | Documents = False, token_file: str | None = None, encoding: str = "utf-8",
+    history: int = 0, documents: bool | Documents = False, token_file: str | None = None, encoding: str = "utf-8",
     lower: bool | None = None, subwords: str | None = None, size: int | None = None, least_count: int | None = None,
     most: int | None = None, leave_out: tuple[str, ...] = (), valid_fraction: float = 0.1, test_fraction: float = 0.1
 ) -> Splits:  # fmt: skip
@@ -73,6 +73,8 @@ def open_text(
         window: tokens a sample: so far back a gradient reaches.
         order: `text`: windows follow one another, and a recurrent network's state goes along; `random`: they come in
             a new order in each epoch, and begin at other places. `auto`: `random` for subwords and documents.
+        history: tokens of each window to validate and to test on (but the first) that are only read, so that every
+            token is judged with so many before it; for networks that read each window by itself.
         documents: attention shall not cross documents, which end with a file (`files`), at empty lines (`blocks`) or at
             `<|endoftext|>` (`token`); true: the one that the files look like. Each begins with an end token.
         token_file: keep the tokens in this file (or as `tokens.bin` in this folder), and read them through the memory
@@ -93,10 +95,14 @@ def open_text(
             range.
     """
     notes: list[str] = []
+    by_text = order == "text" or (order == "auto" and not is_subwords(level) and documents is False)
+    if history and by_text:
+        raise InputError("history is for windows in random order; where they follow one another the state knows it all")
     store, names = by_part(root, leave_out, is_text_name, notes)
     lower = settled_lower(lower, level, subwords)
     ends = settled_documents(documents, store, names.get("train") or names[None], encoding)
     saved: dict[str, Any] = {"reads": "text", "level": level, "lower": lower, "window": window, "encoding": encoding}
+    saved |= {"history": history} if history else {}
     saved["documents"] = ends
     text = _Text(store, names, saved, (valid_fraction, test_fraction), large=token_file is not None)
     wanted = Wanted(subwords, size, least_count, most)
@@ -108,6 +114,7 @@ def open_text(
 def _splits(root: str, text: _Text, found: _Found, notes: Sequence[str], *, by_chance: bool) -> Splits:
     """The parts as windows."""
     level, ends, window = text.saved["level"], text.saved["documents"], text.saved["window"]
+    history = text.saved.get("history", 0)
     told = [
         *notes,
         "parts as the files say" if None not in text.names else "cut in the order of the text",
@@ -122,7 +129,7 @@ def _splits(root: str, text: _Text, found: _Found, notes: Sequence[str], *, by_c
     made = {
         part: WindowSamples(
             numbers, window, info, starts=found.starts.get(part), continues=not by_chance,
-            shifted=by_chance and part == "train",
+            shifted=by_chance and part == "train", history=0 if part == "train" else history,
         )
         for part, numbers in found.numbers.items()
     }  # fmt: skip

@@ -35,6 +35,8 @@ class WindowSamples:
         starts: where documents begin, rising; `None` where there are none.
         continues: windows are read as one text; not with documents.
         shifted: windows begin at other places in each epoch.
+        history: tokens at the beginning of every window but the first that are only read, 0 or more and fewer than the
+            window's: windows overlap by so many, and each token is judged once, with so many before it or more.
 
     Example:
         >>> info = DataInfo("text", "sequences", "next", (0,))
@@ -52,13 +54,19 @@ class WindowSamples:
         starts: Array | None = None,
         continues: bool = True,
         shifted: bool = False,
+        history: int = 0,
     ) -> None:
         if window < 1:
             raise InputError(f"window is {window} tokens; give 1 or more")
+        if not 0 <= history < window:
+            raise InputError(
+                f"history is {history} of a window's {window} tokens; give 0 or more, fewer than the window"
+            )
         if len(numbers) < 2:
             raise InputError(f"a part of {info.source!r} has {len(numbers)} tokens; a language model needs 2 or more")
         self._numbers, self._window, self._info, self._starts = numbers, window, info, starts
-        self.continues = continues and starts is None and not shifted
+        self._history, self._stride = history, window - history
+        self.continues = continues and starts is None and not shifted and not history
         self.draws_by_index = shifted
 
     @property
@@ -73,11 +81,11 @@ class WindowSamples:
         return following if isinstance(following, np.memmap) else following.astype(np.int64)
 
     def __len__(self) -> int:
-        return -(-(len(self._numbers) - 1) // self._window)
+        return 1 + max(0, -(-(len(self._numbers) - 1 - self._window) // self._stride))
 
     def name(self, index: int) -> str:
         """How to call one sample in a message."""
-        return f"tokens from {index * self._window + 1}"
+        return f"tokens from {index * self._stride + 1}"
 
     def fetch(self, indices: Array, draws: Array | None = None) -> tuple[Array, Array]:
         """Windows and the tokens that follow each of theirs.
@@ -87,7 +95,7 @@ class WindowSamples:
             draws: `[N, 1 or more]` uniform numbers, by the first of which windows are shifted; left out: those of the
                 first epoch, seed 0.
         """
-        begins = np.asarray(indices, dtype=np.int64) * self._window
+        begins = np.asarray(indices, dtype=np.int64) * self._stride
         last = len(self._numbers) - 1
         if self.draws_by_index:
             if draws is None:
@@ -98,6 +106,7 @@ class WindowSamples:
         found = self._numbers[np.minimum(places, last)].astype(np.int64)
         beyond = places[:, 1:] > last
         inputs, targets = np.where(beyond, PAD, found[:, :-1]), np.where(beyond, IGNORED, found[:, 1:])
+        targets[begins > 0, : self._history] = IGNORED
         if self._starts is None:
             return inputs, targets
         documents = np.searchsorted(self._starts, places[:, :-1], side="right")

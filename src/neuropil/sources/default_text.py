@@ -18,6 +18,7 @@ def open_python_docs(
     level: AnyLevel = "character",
     window: int = 64,
     order: Literal["auto", "text", "random"] = "auto",
+    history: int = 0,
     documents: bool | Documents = False,
     token_file: str | None = None,
     lower: bool | None = None,
@@ -34,6 +35,7 @@ def open_python_docs(
         level: this and what follows as in `neuropil.corpora.language.open_text`.
         window: tokens a sample.
         order: of the windows.
+        history: tokens of each window to judge on that are only read.
         documents: attention shall not cross modules, between which there are empty lines.
         token_file: keep the tokens in a file.
         lower: read capital letters as small ones.
@@ -48,7 +50,7 @@ def open_python_docs(
         InputError: this Python comes without the source of its library, or as `open_text`.
     """
     return open_text(
-        root=NAME, level=level, window=window, order=order, documents=documents, token_file=token_file, lower=lower,
-        subwords=subwords, size=size, least_count=least_count, most=most, valid_fraction=valid_fraction,
+        root=NAME, level=level, window=window, order=order, history=history, documents=documents, token_file=token_file,
+        lower=lower, subwords=subwords, size=size, least_count=least_count, most=most, valid_fraction=valid_fraction,
         test_fraction=test_fraction,
     )  # fmt: skip

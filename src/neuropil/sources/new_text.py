@@ -296,8 +296,14 @@ def _windows(path: str, info: DataInfo, encoding: str) -> WindowSamples:
     ends = saved.get("documents")
     text = chunks(marked(lines, ends))
     row, starts = coded_row(text, coder, documents=ends is not None)
-    continues = own and ends is None
-    return WindowSamples(row, int(saved["window"]), info, starts=None if ends is None else starts, continues=continues)
+    return WindowSamples(
+        row,
+        int(saved["window"]),
+        info,
+        starts=None if ends is None else starts,
+        continues=own and ends is None,
+        history=int(saved.get("history", 0)),
+    )
 
 
 def _ready(line: str, compose: bool, lower: bool) -> str:
