@@ -7,17 +7,20 @@ of class -1 fill up. `N` pictures, `M` rows, `G` cells a side, `B` boxes a cell,
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neuropil.errors import InputError
 from neuropil.nn.boxes import paired_iou
-from neuropil.nn.suppression import check_threshold, nms_per_class, suppress_groups
+from neuropil.nn.suppression import check_threshold, nms_per_class, suppress_on_host
 from neuropil.registry import nearest
 
 __all__ = ["Cells", "Finds", "GridLossForm", "assign_cells", "decode_cells", "find_boxes", "grid_loss", "split_cells"]
+
+Array = np.ndarray[Any, Any]
 
 GridLossForm = Literal["paper", "darknet"]
 
@@ -151,24 +154,45 @@ def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, lea
     confidence = boxes[..., 4].flatten()  # [N G G B]
     low, high = torch.stack(classes.aminmax()).tolist()
     places = (torch.maximum(confidence * low, confidence * high) > least_score).nonzero()[:, 0]
-    if 2 * len(places) > len(confidence) or not math.isfinite(high - low):
+    most = len(confidence) // 2 if outputs.device.type == "cpu" else min(len(confidence) // 2, FEW)
+    if len(places) > most or not math.isfinite(high - low):
         return _of_all(outputs, num_classes, threshold, least_score)
-    device, grid, count = outputs.device, outputs.shape[1], boxes.shape[3]
     own = boxes.reshape(-1, 5).index_select(0, places)
-    rows = classes.reshape(-1, num_classes).index_select(0, places // count)
-    if device.type != "cpu" and len(places) <= FEW:
-        own, rows, places = own.cpu(), rows.cpu(), places.cpu()
-    x, y, width, height, confidence = own.t().contiguous().unbind(0)
-    place, cell = places % (grid * grid * count), places // count
-    corners = _corners((x + cell % grid) / grid, (y + cell // grid % grid) / grid, width**2, height**2).clamp_(0, 1)
-    scores = confidence[:, None] * rows
-    scores.masked_fill_(~own.isfinite().all(1, keepdim=True), -math.inf)
-    box, number = (scores > least_score).nonzero().unbind(1)
-    corners, scores = corners.index_select(0, box), scores[box, number]
-    picture, place = (places // (grid * grid * count)).index_select(0, box), place.index_select(0, box)
-    kept = suppress_groups(corners, scores, picture * num_classes + number, threshold)
-    found = (one.index_select(0, kept) for one in (picture, number, place, corners, scores))
-    return Finds(*(one.to(device) for one in found))
+    rows = classes.reshape(-1, num_classes).index_select(0, places // boxes.shape[3])
+    chosen = _on_host(own), _on_host(rows), _on_host(places)
+    found = _of_few(*chosen, outputs.shape[1], boxes.shape[3], threshold, least_score)
+    picture, number, place, corners, scores = (torch.from_numpy(one).to(outputs.device) for one in found)
+    return Finds(picture, number, place, corners.to(outputs.dtype), scores.to(outputs.dtype))
+
+
+def _on_host(numbers: Tensor) -> Array:
+    """Numbers as NumPy computes with (float32 for half precision): what a processor does with so few takes less time than to ask PyTorch for it."""
+    if numbers.dtype in (torch.float16, torch.bfloat16):
+        numbers = numbers.float()
+    return numbers.cpu().numpy()
+
+
+@np.errstate(all="ignore")  # what is not finite goes
+def _of_few(
+    own: Array, rows: Array, places: Array, grid: int, count: int, threshold: float, least_score: float
+) -> tuple[Array, ...]:
+    """What `Finds` holds, of boxes `[n, 5]` that may be sure enough, the classes `[n, K]` of their cells, and where
+    they stand among the boxes of all pictures.
+    """
+    scores = own[:, 4:] * rows
+    if not (good := np.isfinite(own).all(1)).all():
+        scores[~good] = -np.inf
+    picked = np.flatnonzero(scores > least_score)
+    box, number = np.divmod(picked, rows.shape[1])
+    own, places, scores = own[box], places[box], scores.ravel()[picked]
+    cell = places // count
+    x, y, width, height, _ = own.T
+    x, y = (x + (cell % grid).astype(x.dtype)) / grid, (y + (cell // grid % grid).astype(y.dtype)) / grid
+    width, height = width * width / 2, height * height / 2
+    corners = np.stack([x - width, y - height, x + width, y + height], 1).clip(0, 1)
+    picture, place = np.divmod(places, grid * grid * count)
+    kept = suppress_on_host(corners, scores, picture * rows.shape[1] + number, threshold)
+    return picture[kept], number[kept], place[kept], corners[kept], scores[kept]
 
 
 def _of_all(outputs: Tensor, num_classes: int, threshold: float, least_score: float) -> Finds:

@@ -14,7 +14,7 @@ from torch import Tensor
 from neuropil.errors import InputError
 from neuropil.nn.boxes import check_boxes
 
-__all__ = ["best_of_each_object", "check_threshold", "nms", "nms_of_groups", "nms_per_class", "suppress_groups"]
+__all__ = ["best_of_each_object", "check_threshold", "nms", "nms_of_groups", "nms_per_class", "suppress_on_host"]
 
 Array = np.ndarray[Any, Any]
 
@@ -188,11 +188,10 @@ def nms_of_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float
     if boxes.ndim != 2 or scores.shape != boxes.shape[:1] or group.shape != scores.shape:
         came = f"{list(boxes.shape)}, {list(scores.shape)}, {list(group.shape)}"
         raise InputError(f"nms_of_groups reads boxes [N, 4], scores [N] and groups [N], but {came} came")
-    return suppress_groups(boxes, scores, group, threshold)
+    return _suppress_groups(boxes, scores, group, threshold)
 
 
-def suppress_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float) -> Tensor:
-    """`nms_of_groups` of boxes that are known to be good."""
+def _suppress_groups(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float) -> Tensor:
     order = scores.sort(descending=True, stable=True).indices
     order = order[group[order].sort(stable=True).indices]
     return order[_kept_in_groups(boxes.index_select(0, order), group.index_select(0, order), threshold)]
@@ -220,6 +219,33 @@ def _kept_in_groups(found: Tensor, group: Tensor, threshold: float) -> Tensor:
         if torch.equal(struck == 0, remains):
             return remains
         remains = struck == 0
+
+
+def suppress_on_host(boxes: Array, scores: Array, group: Array, threshold: float) -> Array:
+    """`nms_of_groups` of boxes that are known to be good, by NumPy: for some thousands, the fastest on a processor."""
+    order = np.lexsort((-scores, group))
+    sorted_group, place = group[order], np.arange(len(order))
+    after = np.searchsorted(sorted_group, sorted_group, side="right") - 1 - place  # worse ones of the same group
+    pairs = int(after.sum())
+    if pairs > MOST_PAIRS:
+        tensors = torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(group)
+        return _suppress_groups(*tensors, threshold).numpy()
+    better = np.repeat(place, after)
+    worse = np.arange(pairs) + np.repeat(place + 1 - after.cumsum() + after, after)
+    left, top, right, bottom = boxes[order].T.copy()
+    area = (right - left) * (bottom - top)
+    width = np.minimum(right[better], right[worse]) - np.maximum(left[better], left[worse])
+    height = np.minimum(bottom[better], bottom[worse]) - np.maximum(top[better], top[worse])
+    inside = np.maximum(width, 0) * np.maximum(height, 0)
+    strikes = inside > (area[better] + area[worse] - inside) * threshold
+    better, worse = better[strikes], worse[strikes]
+    remains = np.ones(len(order), dtype=bool)
+    while True:  # as in `best_of_each_object`
+        then = np.ones_like(remains)
+        then[worse[remains[better]]] = False
+        if np.array_equal(then, remains):
+            return order[remains]
+        remains = then
 
 
 def _of_many(boxes: Tensor, scores: Tensor, threshold: float, least_score: float) -> tuple[Tensor, Tensor, Tensor]:
