@@ -166,7 +166,7 @@ def find_boxes(outputs: Tensor, num_classes: int, *, threshold: float = 0.5, lea
 
 
 def _on_host(numbers: Tensor) -> Array:
-    """Numbers as NumPy computes with (float32 for half precision): what a processor does with so few takes less time than to ask PyTorch for it."""
+    """Numbers as NumPy computes with, which takes less time for so few than PyTorch; float32 for half precision."""
     if numbers.dtype in (torch.float16, torch.bfloat16):
         numbers = numbers.float()
     return numbers.cpu().numpy()
