@@ -105,9 +105,12 @@ def test_texts(name: str, root: str, least: float, shared_data: Path, tmp_path: 
 
 
 @pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("file", ["monthly-sunspots.csv", "daily-min-temperatures.csv"])
-def test_a_forecast_is_better_than_none(file: str, shared_data: Path, tmp_path: Path) -> None:
-    recipe = find_recipe("forecast-sunspots").with_values({"root": str(shared_data / "timeseries" / file)})
+def test_a_forecast_is_better_than_none(file: str, seed: int, shared_data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe("forecast-sunspots").with_values(
+        {"root": str(shared_data / "timeseries" / file), "seed": seed}
+    )
     running = start(recipe, runs=tmp_path)
     found = carry_out(running, lambda report: None, pictures=False).results["test"]["rmse"]
     (said,) = [note for note in running.assembly.splits.info.notes if "without learning" in note]
@@ -158,3 +161,11 @@ def test_shakespeare(seed: int, shared_data: Path, tmp_path: Path) -> None:
     )
     run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
     assert run.results["test"]["loss"] <= 1.55
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_translation(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe("translation-multi30k").with_values({"root": str(shared_data / "multi30k"), "seed": seed})
+    run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
+    assert run.results["test"]["bleu"] >= 25
