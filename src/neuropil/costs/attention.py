@@ -75,7 +75,8 @@ def _times(clock: Clock | None, T: int) -> tuple[CostLine, ...]:
 def attention(clock: Clock | None) -> Claim:
     """T^2 against T, and what can be computed at once (row 116)."""
     counts, chains, times = (
-        [one for T in LENGTHS for one in lines(T)] for lines in (_counts, _chains, lambda T: _times(clock, T))
+        [one for T in lengths for one in lines(T)]
+        for lines, lengths in ((_counts, LENGTHS), (_chains, LENGTHS[:3]), (lambda T: _times(clock, T), LENGTHS))
     )
     shares = [looked.measured / passed.measured for looked, passed in zip(counts[::2], counts[1::2], strict=True)]
     steps = {one.measured for one in chains[::2]}

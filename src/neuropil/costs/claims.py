@@ -69,6 +69,7 @@ class Claim:
             {
                 "what": one.what, "unit": one.unit, "formula": one.formula, "expected": one.expected,
                 "measured": one.measured, "low": one.low, "high": one.high, "how": one.how, "agrees": one.agrees,
+                "processor_share": one.processor_share,
             }
             for one in self.lines
         ]  # fmt: skip
@@ -135,6 +136,7 @@ def timed(clock: Clock | None, runs: Mapping[str, tuple[Callable[[], object], fl
                 how=_rounds(time),
                 low=time.low,
                 high=time.high,
+                processor_share=time.processor_share,
             )
         )
     return tuple(lines)
@@ -151,7 +153,7 @@ def raced(clock: Clock | None, runs: Mapping[str, Callable[[], object]], told: s
     if clock is None:
         return ()
     return tuple(
-        CostLine(name, "seconds", one.median, None, told, _rounds(one), one.low, one.high)
+        CostLine(name, "seconds", one.median, None, told, _rounds(one), one.low, one.high, one.processor_share)
         for name, one in clock(runs).items()
     )
 

@@ -19,7 +19,10 @@ from neuropil.registry import nearest
 
 __all__ = ["claim_names", "cost_page", "cost_pictures", "rows_of", "try_claims"]
 
-ROUNDS = 7
+ROUNDS, SECONDS = 7, 1.5
+"""At least so many rounds of times; further ones for so long."""
+BUSY = 0.8
+"""Share of a processor below which times say more of the others on the machine."""
 
 
 def rows_of(name: str) -> tuple[int, ...]:
@@ -76,7 +79,7 @@ def try_claims(only: Sequence[str] = (), *, times: bool = True) -> tuple[Claim, 
         >>> [claim.verdict for claim in try_claims(["stacks", "separable"], times=False)]
         ['holds', 'holds in part']
     """
-    clock = partial(race, num_rounds=ROUNDS) if times else None
+    clock = partial(race, num_rounds=ROUNDS, seconds=SECONDS) if times else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return tuple(CLAIMS.builder(name)(clock) for name in claim_names(only))
@@ -90,13 +93,7 @@ def cost_page(claims: Sequence[Claim]) -> Page:
         f"{len(claims)} claim{'s' * (len(claims) != 1)} of the chapter, tried: {verdicts}. Of each line, the upper bar "
         "is what the formula says, the lower one what was counted or measured here, on one scale from zero.",
     ]
-    timed = [line for one in claims for line in one.lines if line.unit == "seconds"]
-    if timed:
-        notes.append(
-            f"Times: medians, and the middle half of {ROUNDS} rounds, in turn, on {platform.machine()} with "
-            f"{torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}, PyTorch {torch.__version__}. "
-            "Beside them stands what the counted work alone would make of the first one's time."
-        )
+    notes += _of_times(claims)
     notes.append("What the chapter says of accuracy and of learning is no cost, and not on this page.")
     pictures, told = [], []
     for one in claims:
@@ -104,6 +101,26 @@ def cost_page(claims: Sequence[Claim]) -> Page:
         pictures.append((f"{one.heading} ({numbers}): {one.verdict}", draw_costs(one.lines, f"{one.name}: {one.says}")))
         told.append((f"The chapter: {one.says}", f"Here: {one.told}"))
     return Page("What it costs: the chapter's claims", tuple(notes), tuple(pictures), told=tuple(told))
+
+
+def _of_times(claims: Sequence[Claim]) -> list[str]:
+    """What is to be known of the times, and a warning where the machine was busy; nothing without times."""
+    timed = [line for one in claims for line in one.lines if line.unit == "seconds"]
+    if not timed:
+        return []
+    threads = torch.get_num_threads()
+    notes = [
+        f"Times: medians, and the middle half, of {ROUNDS} rounds or more in turn, on {platform.machine()} with {threads} "
+        f"thread{'s' * (threads > 1)}, PyTorch {torch.__version__}. Beside them stands what the counted work alone would "
+        "make of the first one's time."
+    ]
+    least = min(line.processor_share for line in timed if line.processor_share is not None)
+    if least < BUSY:
+        notes.append(
+            f"The machine was busy: at times this program had only {least:.0%} of a processor, and its times are those of a "
+            "busy machine. Counts are not touched by that."
+        )
+    return notes
 
 
 def cost_pictures(only: Sequence[str] = (), *, times: bool = True) -> Page:

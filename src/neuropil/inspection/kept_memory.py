@@ -50,7 +50,7 @@ class KeptMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hooks.__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        self._hooks.__exit__(kind, error, trace)
 
     def _pack(self, tensor: Tensor) -> _Held:
         return _Held(tensor, self)
@@ -80,7 +80,10 @@ class _Held:
 
     def __init__(self, tensor: Tensor, counter: KeptMemory) -> None:
         storage = tensor.untyped_storage()
-        self.tensor, self.counter = tensor, counter
+        self.tensor, self.counter = (
+            tensor.detach(),
+            counter,
+        )  # an output that held its own operation would stay for ever
         self.place, self.num_bytes = storage.data_ptr(), storage.nbytes()
         counter.take(self.place, self.num_bytes)
 

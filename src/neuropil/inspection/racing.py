@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from neuropil.errors import InputError
 
-__all__ = ["Timing", "race"]
+__all__ = ["MOST_ROUNDS", "Timing", "race"]
+
+MOST_ROUNDS = 41
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +25,23 @@ class Timing:
         low: a quarter of the rounds took less.
         high: a quarter took more.
         num_rounds: how many there were.
+        processor_share: of one processor that this process had while it was measured: well below 1, others had it (or
+            the function waits by itself); above 1, several threads worked.
     """
 
     median: float
     low: float
     high: float
     num_rounds: int
+    processor_share: float
 
 
 def race(
-    runs: Mapping[str, Callable[[], object]], *, num_rounds: int = 9, least_seconds: float = 0.01
+    runs: Mapping[str, Callable[[], object]],
+    *,
+    num_rounds: int = 7,
+    least_seconds: float = 0.002,
+    seconds: float = 0.0,
 ) -> dict[str, Timing]:
     """Time some functions in turn, so that what else the machine does meets all of them alike.
 
@@ -41,8 +50,9 @@ def race(
 
     Args:
         runs: what to call, by name.
-        num_rounds: 3 or more.
-        least_seconds: of one measurement, above what the clock can tell apart.
+        num_rounds: at least, 3 or more.
+        least_seconds: of one measurement, above what the clock can tell apart; short ones are seldom interrupted.
+        seconds: how long further rounds go on, up to `MOST_ROUNDS`.
 
     Raises:
         InputError: nothing to call, or fewer than three rounds.
@@ -55,17 +65,21 @@ def race(
     if not runs or num_rounds < 3:
         raise InputError(f"{len(runs)} functions and {num_rounds} rounds were given; give one or more, and 3 or more")
     repeats = {name: max(1, math.ceil(least_seconds / max(_seconds(run, 2) / 2, 1e-9))) for name, run in runs.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    collecting = gc.isenabled()
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    worked = dict.fromkeys(runs, 0.0)
+    collecting, begun, place = gc.isenabled(), time.perf_counter(), 0
     gc.disable()
     try:
-        for place in range(num_rounds):
+        while place < num_rounds or (place < MOST_ROUNDS and time.perf_counter() - begun < seconds):
             for name in list(runs) if place % 2 == 0 else reversed(list(runs)):
-                seconds[name].append(_seconds(runs[name], repeats[name]) / repeats[name])
+                before = time.process_time()
+                found[name].append(_seconds(runs[name], repeats[name]) / repeats[name])
+                worked[name] += (time.process_time() - before) / repeats[name]
+            place += 1
     finally:
         if collecting:
             gc.enable()
-    return {name: _timing(found) for name, found in seconds.items()}
+    return {name: _timing(some, worked[name]) for name, some in found.items()}
 
 
 def _seconds(run: Callable[[], object], times: int) -> float:
@@ -75,6 +89,6 @@ def _seconds(run: Callable[[], object], times: int) -> float:
     return time.perf_counter() - begun
 
 
-def _timing(seconds: list[float]) -> Timing:
+def _timing(seconds: list[float], worked: float) -> Timing:
     low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
-    return Timing(median, low, high, len(seconds))
+    return Timing(median, low, high, len(seconds), worked / sum(seconds))

@@ -31,6 +31,7 @@ class CostLine:
         how: where the measured number comes from.
         low: a quarter of the measurements lies below; `None` for what was counted.
         high: a quarter lies above.
+        processor_share: of one processor that was had while it was measured; `None` for what was counted.
     """
 
     what: str
@@ -41,6 +42,7 @@ class CostLine:
     how: str = ""
     low: float | None = None
     high: float | None = None
+    processor_share: float | None = None
 
     @property
     def agrees(self) -> bool | None:
@@ -91,7 +93,7 @@ def draw_costs(lines: Sequence[CostLine], title: str) -> Picture:
     parts, y = [], 0.0
     for unit, some in groupby(lines, key=lambda one: one.unit):
         group = list(some)
-        parts.append(text(0, y + 15, unit, class_="strong"))
+        parts.append(text(0, y + 15, "time here" if unit == "seconds" else unit, class_="strong"))
         y += HEAD
         largest = max(max(one.measured, one.expected or 0.0, one.high or 0.0) for one in group)
         for one in group:
