@@ -23,7 +23,7 @@ PHOTOS, PETS = "runs/classification/photos-1", "runs/classification/pets-1"
         (["paths", "beale", "--steps", "5"], "paths.html", "Learning rates"),
         (["flow", "iris-perceptron", "--steps", "4"], "flow.html", "Strongest: "),
         (["run", PHOTOS], f"{PHOTOS}/pictures.html", "The network says"),
-        (["costs", "--only", "62,115", "--no-times"], "costs.html", "2 claims of the chapter, tried: 2 holds"),
+        (["costs", "--only", "62,115", "--no-times"], "costs.html", "2 claims of the chapter, tried: 2 borne out"),
         (["costs", "--only", "googlenet", "--no-times", "--out", "c.svg"], "c.svg", "googlenet: wrong"),
         (["attention", "looks.npz", "--to", "looks.svg"], "looks.svg", "A row is a word"),
     ],

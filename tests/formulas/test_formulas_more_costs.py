@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from neuropil.formulas import costs, network_costs, sequence_costs, training_costs
+from neuropil.models import create_model
 from oracle_shim import torchvision
 
 
@@ -49,6 +50,15 @@ def test_vgg_is_torchvisions_layer_by_layer() -> None:
     found = network_costs.layer_costs(network_costs.VGG16, 3, 224)
     assert [one.weights for one in found] == [weights(layer) for layer in layers]
     assert sum(one.multiply_adds for one in found) == counter.get_total_flops() // 2
+
+
+def test_googlenet_takes_what_torch_counts() -> None:
+    with torch.device("meta"):
+        network = create_model("googlenet", auxiliary=False).eval()
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 3, 224, 224))
+    assert network_costs.googlenet_cost() == counter.get_total_flops() // 2
+    assert network_costs.googlenet_cost() / 1e9 == pytest.approx(1.5, abs=0.1)  # Szegedy et al. 2015, section 1
 
 
 def test_an_auxiliary_classifier_is_torchvisions() -> None:

@@ -94,8 +94,8 @@ def attention(clock: Clock | None) -> Claim:
         "It can be computed in parallel and takes less time than a recurrent network.",
         parallel,
         f"Parallel it is: {max(steps):.0f} products wait for one another at any length, against one a step. But it "
-        f"counts {shares[0]:.2f} times the plain network's multiply-adds at T = {LENGTHS[0]} and {shares[-1]:.2f} times "
-        f"at T = {LENGTHS[-1]}: T² outgrows T." + words,
+        f"counts {shares[0]:.2f} times the plain network's multiply-adds at T = {LENGTHS[0]} and {shares[-1]:.2f} "
+        f"times at T = {LENGTHS[-1]}: T² outgrows T." + words,
         (*counts, *chains, *times),
         in_part=not all(quicker),
     )  # fmt: skip

@@ -87,8 +87,9 @@ def try_claims(only: Sequence[str] = (), *, times: bool = True) -> tuple[Claim, 
 
 def cost_page(claims: Sequence[Claim]) -> Page:
     """The page of some claims."""
-    counts = {word: sum(one.verdict == word for one in claims) for word in ("holds", "holds in part", "wrong")}
-    verdicts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    words = {"holds": "borne out", "holds in part": "borne out in part", "wrong": "wrong"}
+    counts = {told: sum(one.verdict == word for one in claims) for word, told in words.items()}
+    verdicts = ", ".join(f"{count} {told}" for told, count in counts.items() if count)
     notes = [
         f"{len(claims)} claim{'s' * (len(claims) != 1)} of the chapter, tried: {verdicts}. Of each line, the upper bar "
         "is what the formula says, the lower one what was counted or measured here, on one scale from zero.",
@@ -110,15 +111,15 @@ def _of_times(claims: Sequence[Claim]) -> list[str]:
         return []
     threads = torch.get_num_threads()
     notes = [
-        f"Times: medians, and the middle half, of {ROUNDS} rounds or more in turn, on {platform.machine()} with {threads} "
-        f"thread{'s' * (threads > 1)}, PyTorch {torch.__version__}. Beside them stands what the counted work alone would "
-        "make of the first one's time."
+        f"Times: medians, and the middle half, of {ROUNDS} rounds or more in turn, on {platform.machine()} with "
+        f"{threads} thread{'s' * (threads > 1)}, PyTorch {torch.__version__}. Beside them stands what the counted work "
+        "alone would make of the first one's time."
     ]
     least = min(line.processor_share for line in timed if line.processor_share is not None)
     if least < BUSY:
         notes.append(
-            f"The machine was busy: at times this program had only {least:.0%} of a processor, and its times are those of a "
-            "busy machine. Counts are not touched by that."
+            f"The machine was busy: at times this program had only {least:.0%} of a processor, and its times are those of "
+            "a busy machine. Counts are not touched by that."
         )
     return notes
 

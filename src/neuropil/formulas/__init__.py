@@ -93,6 +93,7 @@ FORMULAS = Catalogue(
         "layer_costs": (f"{_ROOM}.network_costs:layer_costs", "row 55: weights, multiply-adds, outputs by layer"),
         "inception_weights": (f"{_ROOM}.network_costs:inception_weights", "row 64: with 1x1 before 3x3 and 5x5"),
         "googlenet_weights": (f"{_ROOM}.network_costs:googlenet_weights", "row 66: 11 % of AlexNet's"),
+        "googlenet_cost": (f"{_ROOM}.network_costs:googlenet_cost", "row 63: stem, nine modules, one dense layer"),
         "auxiliary_weights": (f"{_ROOM}.network_costs:auxiliary_weights", "row 65: only while training"),
         "mobilenet_weights": (f"{_ROOM}.network_costs:mobilenet_weights", "row 74: 4.2 M against 29.3 M"),
         "residual_unit_cost": (f"{_ROOM}.network_costs:residual_unit_cost", "rows 41, 67: h w (2 c m + 9 m^2)"),

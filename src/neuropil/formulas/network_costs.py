@@ -12,7 +12,7 @@ from typing import NamedTuple
 from neuropil.formulas.costs import convolution_weights, dense_weights, output_size, separable_weights, standard_cost
 
 __all__ = [
-    "ALEXNET", "GOOGLENET", "LENET", "MOBILENET", "VGG16", "Layer", "LayerCost", "auxiliary_weights",
+    "ALEXNET", "GOOGLENET", "LENET", "MOBILENET", "VGG16", "Layer", "LayerCost", "auxiliary_weights", "googlenet_cost",
     "googlenet_weights", "inception_weights", "layer_costs", "mobilenet_weights", "residual_unit_cost",
     "shuffle_unit_cost",
 ]  # fmt: skip
@@ -90,7 +90,9 @@ def layer_costs(layers: Sequence[Layer], channels: int, side: int) -> list[Layer
     return found
 
 
-def inception_weights(M: int, one: int, before_3: int, three: int, before_5: int, five: int, pooled: int) -> int:
+def inception_weights(
+    M: int, one: int, before_3: int, three: int, before_5: int, five: int, pooled: int, bias: bool = True
+) -> int:
     """Weights of an inception module (row 64): 1x1 convolutions before the larger kernels keep them few.
 
     Example:
@@ -98,7 +100,7 @@ def inception_weights(M: int, one: int, before_3: int, three: int, before_5: int
         163696
     """
     pairs = ((1, M, one), (1, M, before_3), (3, before_3, three), (1, M, before_5), (5, before_5, five), (1, M, pooled))
-    return sum(convolution_weights(kernel, into, out, bias=True) for kernel, into, out in pairs)
+    return sum(convolution_weights(kernel, into, out, bias=bias) for kernel, into, out in pairs)
 
 
 def googlenet_weights(num_classes: int = 1000) -> int:
@@ -112,6 +114,19 @@ def googlenet_weights(num_classes: int = 1000) -> int:
     """
     stem = sum(convolution_weights(k, M, N, bias=True) for k, M, N in ((7, 3, 64), (1, 64, 64), (3, 64, 192)))
     return stem + sum(inception_weights(*row) for row in GOOGLENET) + dense_weights(1024, num_classes)
+
+
+def googlenet_cost(num_classes: int = 1000) -> int:
+    """Multiply-adds of GoogLeNet at 224x224 (row 63): two modules see 28x28 places, five 14x14, two 7x7.
+
+    Example:
+        >>> googlenet_cost()
+        1582671872
+    """
+    stem = standard_cost(7, 3, 64, 112) + standard_cost(1, 64, 64, 56) + standard_cost(3, 64, 192, 56)
+    sides = (28, 28, 14, 14, 14, 14, 14, 7, 7)
+    modules = sum(inception_weights(*row, bias=False) * side**2 for row, side in zip(GOOGLENET, sides, strict=True))
+    return stem + modules + 1024 * num_classes
 
 
 def auxiliary_weights(M: int, hidden: int = 1024, num_classes: int = 1000) -> int:
