@@ -87,8 +87,8 @@ def alexnet(_: Clock | None) -> Claim:
         "alexnet",
         (55, 58),
         "Weights and memory of AlexNet",
-        "Shown as a picture, here by the paper's sizes: most weights are in the first dense layer, most memory in the "
-        "first convolutions.",
+        "A table of weights and memory, which is a picture; here by the paper's sizes: most weights are in the first "
+        "dense layer, most memory in the first convolutions.",
         ALEXNET[heavy].name == "fc6" and ALEXNET[large].name == "conv1",
         told + " The two groups of 2012 are counted; without them there would be more in conv2, conv4 and conv5.",
         tuple(_compared(found, ALEXNET, shape)),
@@ -103,9 +103,8 @@ def vgg(_: Clock | None) -> Claim:
         "vgg",
         (61,),
         "VGGNet",
-        "16 layers, all kernels 3×3. As in AlexNet, most weights are in the first dense layer, most memory in the "
-        "first convolutions.",
-        VGG16[heavy].name == "fc6" and VGG16[large].name == "conv1_1" and len(found) == 16,
-        told,
+        "16 layers (or 19), and all kernels are 3×3.",
+        len(found) == 16 and VGG16[heavy].name == "fc6" and VGG16[large].name == "conv1_1",
+        f"As in AlexNet, the first dense layer has most weights and the first convolution most memory. {told}",
         tuple(_compared(found, VGG16, shape)),
     )

@@ -35,7 +35,7 @@ def rows_of(name: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", CLAIMS.describe(name).partition(":")[0])))
 
 
-def claim_names(only: Sequence[str] = ()) -> list[str]:
+def claim_names(only: str | Sequence[str] = ()) -> list[str]:
     """The names of claims that words choose, each once, in the chapter's order; without words: all.
 
     Args:
@@ -48,6 +48,7 @@ def claim_names(only: Sequence[str] = ()) -> list[str]:
         >>> claim_names(["62,115", "stacks"])
         ['stacks', 'gates']
     """
+    only = [only] if isinstance(only, str) else only
     words = [word.strip() for given in only for word in given.split(",") if word.strip()]
     if not words:
         if only:
@@ -65,7 +66,7 @@ def claim_names(only: Sequence[str] = ()) -> list[str]:
     return [name for name in CLAIMS if name in chosen]
 
 
-def try_claims(only: Sequence[str] = (), *, times: bool = True) -> tuple[Claim, ...]:
+def try_claims(only: str | Sequence[str] = (), *, times: bool = True) -> tuple[Claim, ...]:
     """Try claims: everything is counted anew, from this library's own networks.
 
     Args:
@@ -118,13 +119,13 @@ def _of_times(claims: Sequence[Claim]) -> list[str]:
     least = min(line.processor_share for line in timed if line.processor_share is not None)
     if least < BUSY:
         notes.append(
-            f"The machine was busy: at times this program had only {least:.0%} of a processor, and its times are those of "
-            "a busy machine. Counts are not touched by that."
+            f"The machine was busy: at times this program had only {least:.0%} of a processor, and its times are those "
+            "of a busy machine. Counts are not touched by that."
         )
     return notes
 
 
-def cost_pictures(only: Sequence[str] = (), *, times: bool = True) -> Page:
+def cost_pictures(only: str | Sequence[str] = (), *, times: bool = True) -> Page:
     """Every claim of the chapter about weights, multiply-adds, memory and time: formula beside measurement.
 
     Args:

@@ -88,8 +88,8 @@ def rules(_: Clock | None) -> Claim:
                               "counted from the rule's state after a step, without its counters of steps"))  # fmt: skip
     return Claim(
         "rules", (20, 25, 26, 27, 28, 29, 30, 31, 32), "Gradient descent and the eight rules after it",
-        "Momentum, NAG, Adagrad and RMSprop carry one number from step to step for each weight; Adadelta, Adam, AdaMax "
-        "and AdamW two.",
+        "By their formulas (five of them are pictures), momentum, NAG, Adagrad and RMSprop carry one number for each "
+        "weight from step to step, Adadelta, Adam, AdaMax and AdamW two.",
         all(line.agrees for line in lines),
         f"LeNet-5 has {count:,} weights: gradient descent remembers {found['gradient_descent']:,} numbers, momentum "
         f"{found['momentum']:,}, Adam {found['adam']:,}. With weights and gradients, Adam takes "
