@@ -18,6 +18,7 @@ __all__ = [
     "Recipe",
     "Regressor",
     "__version__",
+    "cost_pictures",
     "create_model",
     "list_models",
     "list_recipes",
@@ -33,6 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from neuropil.batches.loading import tensor_loader
+    from neuropil.costs.page import cost_pictures
     from neuropil.errors import NeuropilError
     from neuropil.gallery.building import network_pictures, step_pictures
     from neuropil.gallery.runs import run_pictures
@@ -50,6 +52,7 @@ _PLACES = {
     "NeuropilError": "neuropil.errors",
     "Recipe": "neuropil.recipes.recipe",
     "Regressor": "neuropil.recipes.estimators",
+    "cost_pictures": "neuropil.costs.page",
     "create_model": "neuropil.recipes.creating",
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",

@@ -23,6 +23,8 @@ PHOTOS, PETS = "runs/classification/photos-1", "runs/classification/pets-1"
         (["paths", "beale", "--steps", "5"], "paths.html", "Learning rates"),
         (["flow", "iris-perceptron", "--steps", "4"], "flow.html", "Strongest: "),
         (["run", PHOTOS], f"{PHOTOS}/pictures.html", "The network says"),
+        (["costs", "--only", "62,115", "--no-times"], "costs.html", "2 claims of the chapter, tried: 2 borne out"),
+        (["costs", "--only", "googlenet", "--no-times", "--out", "c.svg"], "c.svg", "googlenet: wrong"),
         (["attention", "looks.npz", "--to", "looks.svg"], "looks.svg", "A row is a word"),
     ],
 )
@@ -41,6 +43,14 @@ def test_each_kind_writes_a_file(words: list[str], file: str, told: str, place: 
 def test_an_answer_as_json(call: Call) -> None:
     answer = call("draw", "network", "lenet5", "--to", "a.html", "--json")
     assert json.loads(answer.out)["file"] == "a.html"
+
+
+def test_costs_as_json(call: Call) -> None:
+    answer = json.loads(call("draw", "costs", "--only", "separable", "--no-times", "--json").out)
+    (claim,) = answer["claims"]
+    assert (claim["holds"], claim["in_part"]) == (True, True)
+    printed = next(line for line in claim["lines"] if "prints" in line["what"])
+    assert (printed["measured"], printed["expected"], printed["agrees"]) == (462422016, 12644352, False)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +72,9 @@ def test_an_answer_as_json(call: Call) -> None:
         (["run", PETS, "--to", "bad.html"], "drawn of runs that classify pictures"),
         (["run", PHOTOS, "nowhere.png", "--to", "bad.html"], "nowhere.png"),
         (["run", PHOTOS, "--layer", "nowhere", "--to", "bad.html"], "no layer 'nowhere'"),
+        (["costs", "--only", "stakcs", "--to", "bad.html"], "did you mean 'stacks'"),
+        (["costs", "--only", "5", "--no-times", "--to", "bad.html"], "no claim here is about No. 5"),
+        (["costs", "--only", "62", "--to", "bad.pdf"], "should end in .html"),
         (["attention", "nowhere.npz", "--to", "bad.html"], "cannot be read as .npz"),
     ],
 )

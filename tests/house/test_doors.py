@@ -44,8 +44,13 @@ DOORS: dict[str, set[str]] = {
         "drawing", "pictures",
         "attention", "tasks",  # who looks at whom in a trained run, and in what its task wrote
     },
+    # what the chapter says of costs, tried on all it speaks of; search: how many trials its ways to search take
+    "costs": {
+        "formulas", "inspection", "models", "nn", "recurrent", "attention", "optim", "batches", "search", "drawing",
+        "pictures",
+    },
     "cli": {
-        "recipes", "gallery", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
+        "recipes", "gallery", "costs", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
         "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open

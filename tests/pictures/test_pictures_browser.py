@@ -1,4 +1,4 @@
-"""Thirteen pages in a real browser: nothing logged or refused, no text over text or beyond its picture, groups open."""
+"""Fourteen pages in a real browser: nothing logged or refused, no text over text or beyond its picture, groups open."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import nn
 
+from neuropil.costs.page import cost_pictures
 from neuropil.gallery.building import network_pictures, path_pictures, step_pictures, time_pictures
 from neuropil.inspection.feature_maps import feature_maps, sight_of
 from neuropil.inspection.gradient_flow import gradient_flow
@@ -131,6 +132,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "looks": looks,
     "flow": flow,
     "photo": photo,
+    "costs": lambda: cost_pictures(times=False),
 }
 
 

@@ -60,6 +60,7 @@ PICTURES = {
     "paths": ("draw_time", "The nine update rules on a loss surface."),
     "flow": ("draw_run", "Gradients by layer and component while a recipe trains."),
     "attention": ("draw_time", "Attention by layer and head, from an .npz file."),
+    "costs": ("draw_costs", "What the chapter says of weights, computation, memory and time, tried."),
 }
 draw_app = App(name="draw", help="Draw networks, gradients and what is inside, as one HTML or SVG file.")
 for picture, (file, line) in PICTURES.items():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["output_size", "receptive_field", "separable_cost", "separable_share", "stack_weights", "standard_cost"]
+__all__ = [
+    "convolution_weights", "dense_weights", "flattened_weights", "output_size", "receptive_field", "separable_cost",
+    "separable_share", "separable_weights", "spatial_weights", "stack_weights", "standard_cost",
+]  # fmt: skip
 
 
 def output_size(size: int, kernel: int, padding: tuple[int, int] = (0, 0), stride: int = 1, dilation: int = 1) -> int:
@@ -73,3 +76,53 @@ def receptive_field(layers: Sequence[tuple[int, int, int]]) -> int:
         field += dilation * (kernel - 1) * step
         step *= stride
     return field
+
+
+def convolution_weights(D_K: int, M: int, N: int, groups: int = 1, bias: bool = False) -> int:
+    """Weights of a convolution (rows 35, 47): `D_K^2 M N / g`, and one constant a map; the picture's size is not in it.
+
+    Example:
+        >>> convolution_weights(5, 1, 6, bias=True), convolution_weights(3, 256, 256, groups=8)
+        (156, 73728)
+    """
+    return D_K**2 * M * N // groups + bias * N
+
+
+def dense_weights(n: int, m: int, bias: bool = True) -> int:
+    """Weights of a fully connected layer of n values into m (row 34): `(n + 1) m`.
+
+    Example:
+        >>> dense_weights(9216, 4096)  # AlexNet's first
+        37752832
+    """
+    return (n + bias) * m
+
+
+def separable_weights(D_K: int, M: int, N: int) -> int:
+    """Weights of a depthwise separable convolution (row 74): `D_K^2 M + M N`.
+
+    Example:
+        >>> separable_weights(3, 512, 512)
+        266752
+    """
+    return D_K**2 * M + M * N
+
+
+def spatial_weights(D_K: int, M: int, N: int) -> int:
+    """Weights of `k x 1` on M maps and `1 x k` on the N maps of that (row 45): `D_K M N + D_K N^2`.
+
+    Example:
+        >>> spatial_weights(3, 64, 64), convolution_weights(3, 64, 64)
+        (24576, 36864)
+    """
+    return D_K * M * N + D_K * N * N
+
+
+def flattened_weights(D_K: int, M: int, N: int) -> int:
+    """Weights of a flattened convolution (row 46): `(M + 2 D_K) N`, over the maps, down, across.
+
+    Example:
+        >>> flattened_weights(3, 64, 64)
+        4480
+    """
+    return (M + 2 * D_K) * N

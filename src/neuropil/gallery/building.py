@@ -31,7 +31,8 @@ from neuropil.recurrent.cells import GRU, make_recurrent
 from neuropil.registry import nearest
 
 __all__ = [
-    "attention_pictures", "network_pictures", "path_pictures", "step_pictures", "time_pictures", "write_page",
+    "attention_pictures", "checked_page_name", "network_pictures", "path_pictures", "step_pictures", "time_pictures",
+    "write_page",
 ]  # fmt: skip
 
 RATES: dict[str, dict[str, Any]] = {
@@ -237,15 +238,29 @@ def attention_pictures(path: Path | str) -> Page:
     return attention_page(weights, words[0], words[1], title=Path(path).stem)
 
 
+def checked_page_name(path: Path | str) -> Path:
+    """The path of a page, held against what can be written, before long work is done for it.
+
+    Raises:
+        InputError: another ending than `.html` and `.svg`.
+
+    Example:
+        >>> checked_page_name("a.svg").name
+        'a.svg'
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".svg"):
+        raise InputError(f"{str(path)!r} should end in .html (the whole page) or .svg (its first picture)")
+    return target
+
+
 def write_page(page: Page, path: Path | str) -> Path:
     """Write a page as `.html`, or its first picture as `.svg`; a file of that name is replaced.
 
     Raises:
         InputError: another ending.
     """
-    target = Path(path)
-    if target.suffix.lower() not in (".html", ".svg"):
-        raise InputError(f"{str(path)!r} should end in .html (the whole page) or .svg (its first picture)")
+    target = checked_page_name(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = page.html if target.suffix.lower() == ".html" else page.svg
     write_atomic(target, content, durable=False)

@@ -68,6 +68,7 @@ class Page:
         notes: sentences below it.
         pictures: each with a heading of its own, or none.
         folds: parts behind the pictures that open by a click.
+        told: sentences between a picture's heading and itself, for each picture; or for none.
 
     Example:
         >>> page = Page("a <b>", (), ((None, Picture("", 10, 10, "nothing")),))
@@ -79,13 +80,16 @@ class Page:
     notes: tuple[str, ...]
     pictures: tuple[tuple[str | None, Picture], ...]
     folds: tuple[Fold, ...] = ()
+    told: tuple[tuple[str, ...], ...] = ()
 
     @property
     def html(self) -> str:
         """The page as text."""
         parts = [f"<h1>{escape(self.title)}</h1>", *(f"<p>{escape(note)}</p>" for note in self.notes)]
-        for heading, picture in self.pictures:
+        sentences = self.told or ((),) * len(self.pictures)
+        for (heading, picture), told in zip(self.pictures, sentences, strict=True):
             parts.append(f"<h2>{escape(heading)}</h2>" if heading else "")
+            parts += [f"<p>{escape(sentence)}</p>" for sentence in told]
             parts.append(f'<div class="scroll">{picture.inline()}</div>')
         parts += [one.html() for one in self.folds]
         body = "\n".join(filter(None, parts))
