@@ -56,8 +56,7 @@ class ArchitecturePlan(SearchPlan):
 
     def chosen(self, trial: Trial) -> Recipe:
         """The recipe with the trial's network; its epochs and data are the recipe's own."""
-        values = {"model.blocks": self.blocks(trial)}
-        return self.recipe.with_values(values).with_values({"title": self.recipe.title})
+        return self.recipe.with_values({"model.blocks": self.blocks(trial)})
 
     def recipe_of(self, trial: Trial) -> Recipe:
         """The trial's network, shortly trained."""
@@ -103,5 +102,4 @@ def architecture_plan(
     found = architecture or Architecture()
     own = recipe.section("model")
     network = {**(own if own.get("name") == NETWORK else {}), "name": NETWORK, "blocks": found.base}
-    based = recipe.with_values({"model": network}).with_values({"title": recipe.title})
-    return ArchitecturePlan(based, found.choices(), method, seed, halving, found)
+    return ArchitecturePlan(recipe.with_values({"model": network}), found.choices(), method, seed, halving, found)
