@@ -46,8 +46,8 @@ DOORS: dict[str, set[str]] = {
         "attention", "tasks",  # who looks at whom in a trained run, and in what its task wrote
     },
     "cli": {
-        "recipes", "gallery", "search", "architecture", "training", "checking", "inspection", "drawing", "transfer", "models",
-        "",  # the version
+        "recipes", "gallery", "search", "architecture", "training", "checking", "inspection", "drawing", "transfer",
+        "models", "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
     "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},

@@ -79,7 +79,8 @@ class ArchitectureFound(Found):
         if (best := self.best) is None:
             return lines
         latency, accuracy = point_of(best)
-        told = f"{self.accuracy} {accuracy:.4f} after {self.wanted.architecture.epochs} epochs, {latency:.3f} ms"
+        epochs = self.wanted.architecture.epochs
+        told = f"{self.accuracy} {accuracy:.4f} after {epochs} epoch{'s' * (epochs != 1)}, {latency:.3f} ms"
         return [
             f"best of {len(self.trials)} networks: trial {best.number}, {told}, reward {best.value or 0.0:.4f}",
             f"  {self.wanted.blocks(best)}",

@@ -43,15 +43,19 @@ def _heading(found: ArchitectureFound) -> str:
         "hard": "accuracy up to the target, accuracy × target / latency above it",
     }
     how = (
-        f"{found.plan.method}: {METHODS.describe(found.plan.method)}. Each network was trained for {wanted.epochs} "
-        f"epochs on {100 * wanted.train_fraction:g} % of the training part. Latency is that of {wanted.batch} "
-        f"picture{'s' * (wanted.batch != 1)} a pass on {wanted.threads} thread{'s' * (wanted.threads != 1)} of this "
-        f"machine. Reward: {words[wanted.reward]}, target {found.target_ms:.3f} ms."
+        f"{found.plan.method}: {METHODS.describe(found.plan.method)}. Each network was trained for "
+        f"{_counted(wanted.epochs, 'epoch')} on {100 * wanted.train_fraction:g} % of the training part. Latency is "
+        f"that of {_counted(wanted.batch, 'picture')} a pass on {_counted(wanted.threads, 'thread')} of this machine. "
+        f"Reward: {words[wanted.reward]}, target {found.target_ms:.3f} ms."
     )
     return (
         f'<header><p class="eyebrow">Neuropil · architecture search</p><h1>{escape(_title(found))}</h1>'
         f'<p class="lead">{escape(how)}</p><dl class="figures">{shown}</dl></header>'
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _pareto(found: ArchitectureFound) -> str:

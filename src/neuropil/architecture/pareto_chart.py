@@ -93,16 +93,16 @@ def _stairs(places: Sequence[tuple[float, float]], class_: str) -> list[str]:
 
 
 def _named(names: Sequence[tuple[float, float, str, str]]) -> list[str]:
-    """Names beside their points, each moved down until it lies on no other one."""
+    """Names above their points to the right, each moved up until it lies on no other one."""
     boxes: list[tuple[float, float, float]] = []
     parts = []
     for wide, high, name, class_ in sorted(names):
         label = shorten(name, 190, TEXT)
         room = 1.1 * text_width(label, TEXT)
-        left = wide + 10 if wide + 10 + room < WIDTH else wide - 10 - room
-        line = high + 4
+        left = min(wide + 4, WIDTH - room)
+        line = high - 9
         while any(abs(line - other) < 14 and left < end and begin < left + room for begin, end, other in boxes):
-            line += 14
+            line -= 14
         boxes.append((left, left + room, line))
         parts.append(text(left, line, label, title=name, class_=class_))
     return parts

@@ -85,7 +85,8 @@ class ArchitectureWorker(Worker):
         )
         if not known:
             write_atomic(path, json.dumps({"yardstick_ms": stopwatch.yardstick_ms}) + "\n")
-            self.tell(f"the base takes {stopwatch.yardstick_ms:.3f} ms for {wanted.batch} on {wanted.threads} thread")
+            how = f"batch {wanted.batch}, threads {wanted.threads}"
+            self.tell(f"the base takes {stopwatch.yardstick_ms:.3f} ms a pass ({how})")
         return stopwatch
 
     # --- trials ----------------------------------------------------------------------------------
