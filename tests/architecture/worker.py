@@ -1,4 +1,4 @@
-"""Runs one process of a small architecture search, for tests that kill it: FOLDER TRIALS."""
+"""Runs one process of a small architecture search, for tests that kill it: FOLDER TRIALS METHOD."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def run(folder: Path, trials: int, method: str = "evolution") -> ArchitectureFou
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuropil.search import METHODS
-from neuropil.search.evolution import POPULATION, Evolution
+from neuropil.search.evolution import FIRST, POPULATION, Evolution
 from neuropil.search.methods import Told
 from neuropil.search.space import Choices, Parameter, Range
 
@@ -36,8 +36,8 @@ def differences(one: Any, other: Any) -> int:
 def test_each_child_differs_in_one_value_from_one_of_the_living() -> None:
     trials = walk(Evolution(SPACE, seed=3, start=START), 80)
     assert trials[0].values == START
-    for place in range(POPULATION, 80):
-        living = trials[place - POPULATION : place]
+    for place in range(FIRST, 80):
+        living = trials[max(0, place - POPULATION) : place]
         assert 1 in [differences(trials[place].values, one.values) for one in living]
     assert len({str(one.values) for one in trials}) == 80
 

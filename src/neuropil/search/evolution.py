@@ -17,14 +17,14 @@ from neuropil.search.space import Choices, Parameter, Point, written
 
 __all__ = ["Evolution"]
 
-POPULATION, TOURNAMENT = 12, 4
-"""The paper has 100 and 25 for 20,000 trials; here are dozens."""
+POPULATION, TOURNAMENT, FIRST = 12, 4, 4
+"""The paper has 100 and 25 for 20,000 trials; here are dozens. The first 4 have no parents."""
 
 ATTEMPTS = 200
 
 
 class Evolution:
-    """The start, 11 random trials; then each is the best of 4 of the last 12 with one value changed.
+    """The start, 3 random trials; then each is the best of 4 of the last 12 with one value changed.
 
     A function of the seed and the trials so far, as all methods. Nothing is tried twice.
 
@@ -34,7 +34,8 @@ class Evolution:
         start: the first trial, where it names every path with one of its values.
 
     Differs:
-        The paper may train the same network again; here what was tried already is drawn anew.
+        The paper may train the same network again; here what was tried already is drawn anew. It begins with as many
+        random ones as the population has; here that grows from 4, so that few trials go further.
 
     Example:
         >>> evolution = Evolution([Choices("a", (1, 2)), Choices("b", (3, 4))], seed=0, start={"a": 2, "b": 3})
@@ -57,7 +58,7 @@ class Evolution:
         draw = np.random.Generator(np.random.Philox(key=[self.seed, len(trials)]))
         living = [trial for trial in trials if trial.score is not None][-POPULATION:]
         for _ in range(ATTEMPTS):
-            grown = len(trials) >= POPULATION and living
+            grown = len(trials) >= FIRST and living
             point = self._child(living, draw) if grown else self._anyone(draw)
             if _key(point) not in known:
                 return point
