@@ -82,7 +82,7 @@ def _pareto(found: ArchitectureFound) -> str:
 def _short(words: str) -> str:
     """A reference's name for the picture."""
     kept = [word.partition("=")[2] if word.startswith("width=") else word for word in words.split()]
-    kept = ["small pictures" if word == "small_pictures=true" else word for word in kept]
+    kept = ["small" if word == "small_pictures=true" else word for word in kept]
     return " ".join(word for word in kept if not word.startswith("dropout="))
 
 
