@@ -26,6 +26,7 @@ DOORS: dict[str, set[str]] = {
     "checking": {"data", "sources", "annotations", "sequences", "drawing"},  # drawing: the page of findings
     "batches": {"data"},  # split from data, which had too many files
     "models": {"nn"},
+    "block_networks": {"nn"},  # split from models, which had too many files
     "attention": {"nn"},
     "sequence_models": {"nn", "recurrent", "models", "attention"},  # a captioner looks by a network of models
     "tasks": {"nn", "recurrent"},  # recurrent: how sequences are written, and where their history is cut
@@ -50,11 +51,12 @@ DOORS: dict[str, set[str]] = {
         "pictures",
     },
     "cli": {
-        "recipes", "gallery", "costs", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
-        "",  # the version
+        "recipes", "gallery", "costs", "search", "architecture", "training", "checking", "inspection", "drawing",
+        "transfer", "models", "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
     "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},
+    "architecture": {"search", "recipes", "drawing", "block_networks"},  # a search whose trials are networks of blocks
 }  # fmt: skip
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler"}

@@ -10,7 +10,7 @@ from neuropil.models import MODELS, SEQUENCES
 
 FAST = (
     "perceptron", "line", "lenet5", "lenet5_modern", "resnet18", "resnet20", "alexnet", "densenet121", "mobilenet_v1",
-    "shufflenet_v2", "mobilenet_v3_small",
+    "shufflenet_v2", "mobilenet_v3_small", "searched",
 )  # fmt: skip
 SLOW = (
     "resnet50", "resnet110", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
@@ -70,6 +70,9 @@ def options_of(name: str) -> dict[str, Any]:
     if name == "line":
         line = "Conv8@3p1 - BN - ReLU - Pool2 - Conv16 - ReLU - Pool - FC24 - ReLU - FC(SM)"
         return {"line": line, "in_shape": shape_of(name)}
+    if name == "searched":
+        line = "cn_c16 - ds_s2_c24_se0.5_pool - cn_r2_k5_s2_c24_skip - ir_r2_k5_s2_e3_c16_se0.5_pool"
+        return {"blocks": line}
     if name.startswith("extraction"):
         return {"width": 0.125}
     if name == "yolo_v1":

@@ -241,3 +241,15 @@ def test_other_sizes_are_taken(name: str, sides: tuple[int, ...]) -> None:
     for side in sides:
         assert model(torch.randn(1, 3, side, side + 3)).shape == (1, 3)
     assert copy.deepcopy(model)(torch.randn(1, 3, sides[0], sides[0])).isfinite().all()
+
+
+def test_mobilenet_v2_for_small_pictures() -> None:
+    """kuangliu's strides for CIFAR: 32 pixels come down to 4; the weights are the published network's."""
+    plain, small = (
+        create_model("mobilenet_v2", width=0.25),
+        create_model("mobilenet_v2", width=0.25, small_pictures=True),
+    )
+    assert [p.shape for p in plain.parameters()] == [p.shape for p in small.parameters()]
+    x = torch.zeros(1, 3, 32, 32)
+    assert [f.shape[-1] for f in plain.eval().features(x)] == [16, 8, 4, 2, 1]  # type: ignore[operator]
+    assert [f.shape[-1] for f in small.eval().features(x)] == [32, 32, 16, 8, 4]  # type: ignore[operator]

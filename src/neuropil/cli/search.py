@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from neuropil.cli.output import AsJson, counted, say, say_json, warn
+from neuropil.cli.output import AsJson, say, say_json, warn
 
 __all__ = ["search"]
 
@@ -15,14 +15,14 @@ __all__ = ["search"]
 def search(
     *words: str,
     space: Path,
-    method: str = "tpe",
+    method: str | None = None,
     trials: int = 30,
     seed: int = 0,
     halving: Annotated[bool, Parameter(negative="")] = False,
     folder: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for good values of a recipe; typed again it goes on, at once in several places the work is shared.
+    """Look for good values of a recipe, or for a network; typed again it goes on, in several places it is shared.
 
     Parameters
     ----------
@@ -30,8 +30,9 @@ def search(
         A recipe and key=value words, as `neuropil train` takes them.
     space
         A TOML file like a recipe, with choices [0.1, 0.01] and ranges {low = 1e-4, high = 0.1, log = true} for values.
+        Or `architecture` (or a file with the table [architecture]): blocks of a network, accurate and fast here.
     method
-        grid, random, greedy or tpe.
+        grid, random, greedy, tpe or evolution; left out, tpe for values and evolution for architectures.
     trials, seed
         How many there shall be in the end, and the seed of the method's draws.
     halving
@@ -41,19 +42,13 @@ def search(
     as_json
         Answer with one JSON object.
     """
+    from neuropil.architecture.asking import plan_of, search_as_asked
     from neuropil.recipes.train import read_recipe
-    from neuropil.search.found import SearchPlan
-    from neuropil.search.searching import search as carry_out
-    from neuropil.search.space import read_space
 
-    plan = SearchPlan(read_recipe(words), read_space(space), method, seed, halving)
+    plan = plan_of(read_recipe(words), space, method=method, seed=seed, halving=halving)
     place = folder or Path("searches") / plan.recipe.name
-    found = carry_out(plan, trials=trials, folder=place, tell=warn)
+    found = search_as_asked(plan, trials=trials, folder=place, tell=warn)
     if as_json:
         say_json({"folder": str(place), "metric": found.metric, "trials": found.rows()})
         return
-    if (best := found.best) is not None:
-        say(f"best of {counted(len(found.trials), 'trial')}: {best.number}, {found.metric} {best.value:.4f}")
-        say(*(f"  {path} = {value}" for path, value in best.values.items()))
-        say(f"train it: neuropil train {place / 'best.toml'}")
-    say(f"report: {place / 'report.html'}  (open it in a browser)")
+    say(*found.in_words())

@@ -101,6 +101,10 @@ MODELS = Catalogue(
         "bert_spans": ("neuropil.sequence_models.bert_heads:BertSpans", "where in a text the answer stands"),
         "gpt": ("neuropil.sequence_models.gpt:GPT", "what comes next, by attention to all before: GPT-1, GPT-2"),
         "mnasnet_small": ("neuropil.models.mnasnet:MnasNetSmall", "the small one: 2.0 M weights"),
+        "searched": (
+            "neuropil.block_networks.network:SearchedNetwork",
+            "any chain of blocks, written out as a search finds it: 'cn_c16 - ir_r2_s2_c24'",
+        ),
     },
 )  # fmt: skip
 

@@ -5,7 +5,8 @@ chapter, "MobileNet". New against MobileNet: the shortcut joins the narrow ends 
 nothing non-linear stands at a narrow end, where ReLU would lose what it cannot restore.
 
 Where we deviate: nothing but the names, which are torchvision's (`layers` for its `features`); numbers of maps are
-rounded to multiples of 8 as in the released code.
+rounded to multiples of 8 as in the released code. `small_pictures` keeps the size in the first convolution and in the
+first stage of stride 2, as is usual for pictures of 32 pixels (kuangliu's pytorch-cifar): 4x4 maps at the end, not 1x1.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class MobileNetV2(Staged):
         in_channels: 3 for colour pictures.
         width: a factor of every layer's maps, 0.35 to 1.4 in the paper; the last 1280 grow with it but do not shrink.
         dropout: share of the last maps left out while training.
+        small_pictures: stride 1 in place of the first two strides of 2, for pictures of about 32 pixels.
         initialization: how the weights start.
 
     Raises:
@@ -108,6 +110,7 @@ class MobileNetV2(Staged):
         in_channels: int = 3,
         width: float = 1.0,
         dropout: float = 0.2,
+        small_pictures: bool = False,
         initialization: InitializationName = "he",
     ) -> None:
         super().__init__()
@@ -115,13 +118,14 @@ class MobileNetV2(Staged):
             raise InputError(f"a width of {width} was given; it is a factor above 0, and 1 is the published network")
         self.initialization = initialization
         channels = whole_eights(STEM * width)
-        layers: list[nn.Module] = [make_layer(in_channels, channels, 3, stride=2)]
+        layers: list[nn.Module] = [make_layer(in_channels, channels, 3, stride=1 if small_pictures else 2)]
         ends, widths = [], []
         for stage in PLAN:
             for row in stage:
                 maps = whole_eights(row.maps * width)
+                stride = 1 if small_pictures and row is PLAN[1][0] else row.stride
                 for place in range(row.blocks):
-                    layers.append(InvertedResidual(channels, maps, row.stride if place == 0 else 1, row.expansion))
+                    layers.append(InvertedResidual(channels, maps, stride if place == 0 else 1, row.expansion))
                     channels = maps
             ends.append(len(layers))
             widths.append(channels)

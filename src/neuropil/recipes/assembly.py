@@ -94,7 +94,7 @@ class Assembly:
     def train_batches(self, batch_size: int) -> Batches:
         """Training batches of another size."""
         options = batch_options(self.recipe)
-        return _training_batches(self.recipe, self.splits.train, self.train.normalize, options, batch_size)
+        return _training_batches(self.recipe, self.train.samples, self.train.normalize, options, batch_size)
 
     def make_optimizer(self, model: nn.Module, lr: float | None = None) -> torch.optim.Optimizer:
         """The recipe's rule over a network's parameters; weight decay spares biases and normalisation."""
@@ -223,9 +223,10 @@ def assemble(
         data = recipe.section("data")
         splits = open_source(data.pop("source"), data)
     options = batch_options(recipe)
-    normalization = _normalization(options, splits.train)
-    signature = sign_data(splits.train, normalization)
-    size = options.batch_size if isinstance(options.batch_size, int) else len(splits.train)
+    train = options.learned_from(splits.train)
+    normalization = _normalization(options, train)
+    signature = sign_data(train, normalization)
+    size = options.batch_size if isinstance(options.batch_size, int) else len(train)
     task = build_task(recipe, signature)
     model = build_network(recipe, signature)
     if load and (weights := recipe.section("model").get("weights")) is not None:
@@ -234,7 +235,7 @@ def assemble(
         recipe=recipe,
         splits=splits,
         signature=signature,
-        train=_training_batches(recipe, splits.train, normalization, options, size),
+        train=_training_batches(recipe, train, normalization, options, size),
         valid=evaluation_batches(splits.valid, normalization, options),
         test=evaluation_batches(splits.test, normalization, options),
         model=model,

@@ -69,7 +69,7 @@ def _report(
         own = {task.metric: results[scored][task.metric], **results[scored]}
         headline = [(f"{scored} {name.replace('_', ' ')}", value) for name, value in own.items()]
     headline.append(("weights", f"{sum(p.numel() for p in run.model.parameters()):,}"))
-    headline.append(("training samples", f"{len(assembly.splits.train):,}"))
+    headline.append(("training samples", f"{len(assembly.train.samples):,}"))
     scatter = None
     if info.target == "values" and details:
         scatter = (details["truth"], details["predicted"])

@@ -10,6 +10,7 @@ import torch
 
 from neuropil.batches.normalization import Normalization, fit_normalization
 from neuropil.data.records import Samples
+from neuropil.data.splitting import split
 from neuropil.errors import InputError
 from neuropil.recipes.recipe import Recipe
 from neuropil.registry import checked_options
@@ -43,6 +44,7 @@ class BatchOptions:
         normalize: bring inputs to mean 0 and deviation 1 by the training part's statistics.
         mean: of each channel (pictures: divided by 255), in place of the training part's; with `std`.
         std: likewise.
+        train_fraction: share of the training part that is learned from, above 0 up to 1, each class in its share.
     """
 
     batch_size: int | Literal["full", "auto"] = 64
@@ -51,6 +53,17 @@ class BatchOptions:
     normalize: Literal["channel", "feature", "none"] = "channel"
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
+    train_fraction: float = 1.0
+
+    def learned_from(self, train: Samples) -> Samples:
+        """The training part, or so much of it as `train_fraction` says: the same for any seed of the run."""
+        if self.train_fraction == 1.0:
+            return train
+        if (drawn := split(train, valid_fraction=self.train_fraction, test_fraction=0.0, seed=0).valid) is None:
+            raise InputError(
+                f"batches.train_fraction={self.train_fraction} of {len(train)} training samples leaves none; give more"
+            )
+        return drawn
 
     def normalization(self, train: Samples) -> Normalization | None:
         """The numbers that were given, or those of the training part.
@@ -106,6 +119,10 @@ def batch_options(recipe: Recipe) -> BatchOptions:
     options = BatchOptions(**checked_options(BatchOptions, recipe.section("batches"), where="[batches]"))
     if isinstance(options.batch_size, int) and options.batch_size < 1:
         raise InputError(f"batches.batch_size must be at least 1, but {options.batch_size} was given")
+    if not 0 < options.train_fraction <= 1:
+        raise InputError(
+            f"batches.train_fraction must be above 0 and at most 1, but {options.train_fraction} was given"
+        )
     return options
 
 

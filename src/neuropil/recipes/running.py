@@ -288,7 +288,7 @@ def _batch_size(assembly: Assembly, tell: Tell) -> int:
         assembly.model,
         assembly.task,
         lambda size: next(iter(assembly.train_batches(size).epoch(0))),
-        samples=len(assembly.splits.train),
+        samples=len(assembly.train.samples),
         memory_bytes=int(MEMORY_SHARE * _free_memory_bytes()),
     )
     speeds = ", ".join(f"{n}: {v:,.0f}/s" for n, v in zip(trial.sizes, trial.samples_per_second, strict=True))

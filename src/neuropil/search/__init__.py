@@ -13,6 +13,10 @@ METHODS = Catalogue(
         "random": ("neuropil.search.methods:Random", "drawn from the given choices and ranges; no combination twice"),
         "greedy": ("neuropil.search.methods:Greedy", "one value at a time, the best kept, until nothing gets better"),
         "tpe": ("neuropil.search.tpe:Tpe", "drawn where good trials lie more densely than bad ones (Optuna)"),
+        "evolution": (
+            "neuropil.search.evolution:Evolution",
+            "the best of a few of the latest trials, one value changed; the oldest die",
+        ),
     },
 )
-"""How the values of the next trial are chosen: the chapter's three, the grid, and Optuna's TPE."""
+"""How the values of the next trial are chosen: the chapter's three, the grid, Optuna's TPE, evolution."""

@@ -85,9 +85,17 @@ class SearchPlan:
                 found[one.path] = table[key]
         return found
 
+    def chosen(self, trial: Trial) -> Recipe:
+        """The recipe with one trial's values."""
+        return self.recipe.with_values(dict(trial.values))
+
     def recipe_of(self, trial: Trial) -> Recipe:
-        """The recipe of one trial."""
-        return self.recipe.with_values(dict(trial.values)).with_values({"name": f"trial-{trial.number:04d}"})
+        """The recipe by which one trial is carried out."""
+        return self.chosen(trial).with_values({"name": f"trial-{trial.number:04d}"})
+
+    def in_words(self, trial: Trial) -> str:
+        """What a trial tries."""
+        return ", ".join(f"{path}={value}" for path, value in trial.values.items())
 
     @staticmethod
     def value_of(run: RunFolder, metric: str) -> float:
@@ -110,13 +118,7 @@ class SearchPlan:
         Raises:
             InputError: the folder holds another search.
         """
-        document = {
-            "recipe": self.recipe.to_toml(),
-            "space": [repr(one) for one in self.space],
-            "method": self.method,
-            "seed": self.seed,
-            "halving": self.halving,
-        }
+        document = self.document()
         path = folder / KEPT
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -130,6 +132,16 @@ class SearchPlan:
             raise InputError(
                 f"{str(folder)!r} holds a search with another {changed}; give another folder with --folder"
             )
+
+    def document(self) -> dict[str, Any]:
+        """All that must be equal for two searches to be one."""
+        return {
+            "recipe": self.recipe.to_toml(),
+            "space": [repr(one) for one in self.space],
+            "method": self.method,
+            "seed": self.seed,
+            "halving": self.halving,
+        }
 
     @staticmethod
     def settled_speed(folder: Path) -> dict[str, Any] | None:
@@ -189,7 +201,7 @@ class Found:
         if self.best is None:
             raise InputError("no trial came to its end; look at trials.csv for the reasons")
         base, speed = self.plan.recipe, self.plan.settled_speed(self.folder)
-        chosen = base.with_values(dict(self.best.values))
+        chosen = self.plan.chosen(self.best)
         named = chosen.with_values({"name": f"{base.name}-best"[-100:], "title": base.title})
         return named if speed is None else named.with_values({"speed": speed})
 
@@ -207,13 +219,24 @@ class Found:
             for trial in self.trials
         ]
 
+    def in_words(self) -> list[str]:
+        """The lines that answer a command."""
+        lines = [f"report: {self.folder / 'report.html'}  (open it in a browser)"]
+        if self.best is None:
+            return lines
+        counted = f"{len(self.trials):,} trial{'' if len(self.trials) == 1 else 's'}"
+        return [
+            f"best of {counted}: {self.best.number}, {self.metric} {self.best.value or 0.0:.4f}",
+            *(f"  {path} = {value}" for path, value in self.best.values.items()),
+            f"train it: neuropil train {self.folder / 'best.toml'}",
+            *lines,
+        ]
+
     def to_csv(self) -> str:
         """The rows as a table for spreadsheets."""
-        text = io.StringIO()
-        paths = [one.path for one in self.plan.space]
-        writer = csv.DictWriter(
-            text, ["trial", "state", self.metric, *paths, "epochs_told", "failure"], lineterminator="\n", restval=""
-        )
+        text, rows = io.StringIO(), self.rows()
+        heads = rows[0] if rows else ("trial", "state", self.metric)
+        writer = csv.DictWriter(text, list(heads), lineterminator="\n", restval="")
         writer.writeheader()
-        writer.writerows(self.rows())
+        writer.writerows(rows)
         return text.getvalue()

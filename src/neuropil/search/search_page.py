@@ -13,7 +13,7 @@ from neuropil.search.parallel_chart import Line, parallel_chart
 from neuropil.search.space import written
 from neuropil.search.trials import Trial
 
-__all__ = ["search_page"]
+__all__ = ["importance_section", "progress_section", "search_page"]
 
 WIDTH = 860
 MOST_ROWS = 1000
@@ -21,7 +21,14 @@ MOST_ROWS = 1000
 
 def search_page(found: Found) -> str:
     """The page as text."""
-    parts = [_heading(found), _best(found), _progress(found), _importance(found), _together(found), _table(found)]
+    parts = [
+        _heading(found),
+        _best(found),
+        progress_section(found),
+        importance_section(found),
+        _together(found),
+        _table(found),
+    ]
     return write_page(f"Search: {found.plan.recipe.title or found.plan.recipe.name}", "\n".join(filter(None, parts)))
 
 
@@ -61,7 +68,8 @@ def _finished(found: Found) -> list[Trial]:
     return [trial for trial in found.trials if trial.state == "complete" and trial.value is not None]
 
 
-def _progress(found: Found) -> str:
+def progress_section(found: Found) -> str:
+    """Each trial's value, and the best so far."""
     done = _finished(found)
     if not done:
         return ""
@@ -81,7 +89,8 @@ def _progress(found: Found) -> str:
     return section("progress", "Trial by trial", f"Validation {escape(readable(found.metric))}.", body)
 
 
-def _importance(found: Found) -> str:
+def importance_section(found: Found) -> str:
+    """Which values mattered; empty where too few trials are done."""
     if not found.importances:
         return ""
     shares = {path: round(100 * share, 1) for path, share in found.importances.items()}

@@ -33,7 +33,7 @@ from neuropil.search.trials import Trial, Trials
 from neuropil.training.reports import StepReport
 from neuropil.training.run_folder import RunFolder
 
-__all__ = ["search"]
+__all__ = ["Tell", "Worker", "search"]
 
 Tell = Callable[[str], None]
 
@@ -42,7 +42,14 @@ RUNGS = 9
 """Successive halving first compares trials after this part of their length."""
 
 
-def search(plan: SearchPlan, *, trials: int, folder: Path | str, tell: Tell = lambda sentence: None) -> Found:
+def search(
+    plan: SearchPlan,
+    *,
+    trials: int,
+    folder: Path | str,
+    tell: Tell = lambda sentence: None,
+    kind: type[Worker] | None = None,
+) -> Found:
     """Carry out trials until so many are there, and write report and best recipe.
 
     Call it in several processes on one folder and they share the work; call it again and it goes on.
@@ -52,6 +59,7 @@ def search(plan: SearchPlan, *, trials: int, folder: Path | str, tell: Tell = la
         trials: how many there shall be in the end, 1 or more.
         folder: journal, runs and report.
         tell: gets sentences for the reader.
+        kind: how a trial is valued and what is written, where that is not a metric and a report on it.
 
     Raises:
         InputError: something in the plan cannot be, or the folder holds another search.
@@ -71,7 +79,7 @@ def search(plan: SearchPlan, *, trials: int, folder: Path | str, tell: Tell = la
             (place / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{str(place)!r} cannot be made: {error.strerror}; give another folder") from error
-    worker = _Worker(plan, assembly, place, trials, tell)
+    worker = (kind or Worker)(plan, assembly, place, trials, tell)
     worker.work()
     return worker.written()
 
@@ -88,8 +96,16 @@ class _Pruned(Exception):  # noqa: N818 - it ends a loop, and is no error
     """Successive halving ends the trial."""
 
 
-class _Worker:
-    """One process of a search."""
+class Worker:
+    """One process of a search.
+
+    Args:
+        plan: what it does.
+        assembly: of the plan's recipe.
+        folder: of the search.
+        budget: trials in the end.
+        tell: gets sentences for the reader.
+    """
 
     def __init__(self, plan: SearchPlan, assembly: Assembly, folder: Path, budget: int, tell: Tell) -> None:
         self.plan, self.assembly, self.folder, self.budget, self.tell = plan, assembly, folder, budget, tell
@@ -138,40 +154,48 @@ class _Worker:
     # --- one trial -------------------------------------------------------------------------------
 
     def _carry_out(self, trial: Trial) -> None:
-        told = ", ".join(f"{path}={value}" for path, value in trial.values.items())
-        self.tell(f"trial {trial.number}: {told}")
+        self.tell(f"trial {trial.number}: {self.plan.in_words(trial)}")
         try:
             recipe = self.plan.recipe_of(trial)
             check_recipe(recipe)
-            value = self._value(recipe, trial)
+            value = self.value(recipe, trial)
         except _Pruned:
             self.trials.prune(trial.number)
         except (InputError, NonFiniteError) as failure:
             self.tell(f"trial {trial.number}: {failure}")
             self.trials.fail(trial.number, str(failure))
-        except Interrupted as stop:
-            stop.args = (f"interrupted by signal {stop.signal}; the same command goes on with the search",)
-            raise
         else:
             self.trials.complete(trial.number, value)
 
-    def _value(self, recipe: Recipe, trial: Trial) -> float:
-        """The validation metric of the trial's best checkpoint; trained for where that was not done yet."""
-        runs, metric = self.folder / "runs", self.assembly.task.metric
+    def value(self, recipe: Recipe, trial: Trial) -> float:
+        """What a trial is worth: the validation metric of its best checkpoint."""
         told: set[int] = set()
-        if (done := ended_run(runs, recipe.name)) is None:
-            running = self._begin(recipe)
+        return self.trained(recipe, lambda folder, last: self._report_epochs(trial, folder, told, last=last))
+
+    def trained(self, recipe: Recipe, note: Callable[[RunFolder, bool], None] = lambda folder, last: None) -> float:
+        """The validation metric of a recipe's run; trained for where that was not done yet.
+
+        Args:
+            recipe: its name is the run's.
+            note: called with the run's folder whenever an epoch was judged, and whether that was the last one.
+        """
+        if (done := ended_run(self.folder / "runs", recipe.name)) is None:
+            running = self.begin(recipe)
 
             def hear(report: StepReport) -> None:
                 if report.evaluation is not None:
-                    self._report_epochs(trial, running.folder, told, last=report.ending is not None)
+                    note(running.folder, report.ending is not None)
 
             try:
                 done = carry_out(running, hear, pictures=False).folder.path
+            except Interrupted as stop:
+                stop.args = (f"interrupted by signal {stop.signal}; the same command goes on with the search",)
+                raise
             finally:
                 running.folder.close()
-        self._report_epochs(trial, RunFolder(done), told, last=True)
-        return self.plan.value_of(RunFolder(done), metric)
+        folder = RunFolder(done)
+        note(folder, True)
+        return self.plan.value_of(folder, self.assembly.task.metric)
 
     def _report_epochs(self, trial: Trial, folder: RunFolder, told: set[int], *, last: bool) -> None:
         """Note what the log tells of epochs not yet told, but for a run's last one, whose metric is the trial's value.
@@ -189,7 +213,7 @@ class _Worker:
                 raise _Pruned
             told.add(row["epoch"])
 
-    def _begin(self, recipe: Recipe) -> Running:
+    def begin(self, recipe: Recipe) -> Running:
         """The trial's run; the first one of a search settles the speed plan of all."""
         runs, data = self.folder / "runs", self.assembly.recipe.section("data")
         splits = self.assembly.splits if recipe.section("data") == data else None
@@ -205,20 +229,22 @@ class _Worker:
 
     def written(self) -> Found:
         """Report, table and best recipe."""
-        found = Found(
-            self.plan,
-            self.assembly.task.metric,
-            self.assembly.task.metric_mode,
-            tuple(self.trials.all()),
-            self.trials.importances(),
-            self.folder,
-        )
+        found = self.found()
         with self.turn:
             if found.best is not None:
                 write_atomic(self.folder / "best.toml", found.best_recipe().to_toml())
             write_atomic(self.folder / "trials.csv", found.to_csv(), durable=False)
-            write_atomic(self.folder / "report.html", search_page(found), durable=False)
+            write_atomic(self.folder / "report.html", self.page(found), durable=False)
         return found
+
+    def found(self) -> Found:
+        """What is known so far."""
+        task, present = self.assembly.task, tuple(self.trials.all())
+        return Found(self.plan, task.metric, task.metric_mode, present, self.trials.importances(), self.folder)
+
+    def page(self, found: Found) -> str:
+        """The report."""
+        return search_page(found)
 
 
 def _epochs(assembly: Assembly) -> int:

@@ -38,6 +38,7 @@ class Trial:
         value: the metric; `None` where there is none.
         by_epoch: the metric after each epoch, as far as it was told.
         failure: why there is no value.
+        notes: numbers that were measured beside it, by name.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Trial:
     value: float | None = None
     by_epoch: dict[int, float] = field(default_factory=dict)
     failure: str = ""
+    notes: dict[str, float] = field(default_factory=dict)
 
 
 class _JournalLock:
@@ -127,6 +129,7 @@ class Trials:
             value=one.value if one.state.name in ("COMPLETE", "PRUNED") else None,
             by_epoch=dict(one.intermediate_values),
             failure=str(one.user_attrs.get("failure", "")),
+            notes={key: value for key, value in one.user_attrs.items() if key != "failure"},
         )
 
     def told(self) -> list[Told]:
@@ -150,6 +153,13 @@ class Trials:
             self.storage.set_trial_intermediate_value(found._trial_id, epoch, value)
         fresh = self.storage.get_trial(found._trial_id)
         return bool(self.study.pruner.prune(self.study, fresh))
+
+    def note(self, number: int, name: str, value: float) -> float:
+        """Note a measured number of a trial, once; what stands there from then on."""
+        found = self.study.get_trials(deepcopy=False)[number]
+        if name not in found.user_attrs:
+            self.storage.set_trial_user_attr(found._trial_id, name, value)
+        return float(self.all()[number].notes[name])
 
     def complete(self, number: int, value: float) -> None:
         """Note a trial's result."""
