@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import ast
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from diagnosis import planting
 from diagnosis.planting.cases import ALL, HEALTHY, KINDS, PLANTED
 from diagnosis.planting.diagnosing import diagnosed
 from diagnosis.planting.scoring import lines_of, score_of
-from diagnosis.planting.training import train_case
+from diagnosis.planting.training import Case, train_case
 
 LEAST_RECALL, LEAST_PRECISION, MOST_ALARMS = 0.85, 0.85, 1
 
@@ -28,10 +29,10 @@ def test_planted_faults_are_named_and_healthy_runs_are_left_alone(
         found[case.name] = diagnosed(trained.folder)
         with capsys.disabled():
             said = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
-            sys.stdout.write(f"{case.name}: {case.network}: {said}\n")
+            print(f"{case.name}: {case.network}: {said}")  # noqa: T201
     score = score_of(ALL, found)
     with capsys.disabled():
-        sys.stdout.write("\n".join(["", *lines_of(ALL, found), ""]))
+        print("", *lines_of(ALL, found), sep="\n")  # noqa: T201
     assert score.recall >= LEAST_RECALL, score.missed
     assert score.precision >= LEAST_PRECISION, score.wrong
     assert len(score.alarmed) <= MOST_ALARMS, score.alarmed
@@ -100,3 +101,38 @@ def test_the_score_of_no_findings_and_of_right_ones() -> None:
 def test_a_case_that_nobody_looked_at_is_refused() -> None:
     with pytest.raises(KeyError):
         score_of(MADE, {"a": []})
+
+
+def test_the_planting_knows_nothing_of_the_rules() -> None:
+    """It trains and asks the command line; it imports neither the rules nor what measures a network for them."""
+    (folder,) = map(Path, planting.__path__)
+    rooms = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("neuropil"):
+                rooms.add((node.module or "").split(".")[1])
+    assert rooms == {"cli", "errors", "recipes", "training"}
+
+
+def case_of(name: str) -> Case:
+    return next(case for case in ALL if case.name == name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trained", "others"),
+    [
+        (
+            "fine-normalized",
+            ["dead-perceptron", "fast-perceptron", "slow-perceptron", "overfitted-table", "pairs-perceptron"],
+        ),
+        ("slow-perceptron", ["fine-normalized", "dead-perceptron", "fast-perceptron", "overfitted-table"]),
+        ("dead-perceptron", ["fine-normalized", "slow-perceptron"]),
+    ],
+)
+def test_the_checks_refuse_runs_without_their_fault(trained: str, others: list[str], tmp_path: Path) -> None:
+    run = train_case(case_of(trained), tmp_path)
+    case_of(trained).check(run)
+    for other in others:
+        with pytest.raises(AssertionError):
+            case_of(other).check(run)

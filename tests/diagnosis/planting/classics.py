@@ -1,6 +1,7 @@
 """Questions that were asked in public, re-enacted: the same fault in a small run of ours.
 
-Only what the question describes is taken over, no code. Titles and addresses stand at each case.
+Only what the question describes is taken over, no code. Title and address stand at each case:
+where it was asked, or where a copy was read.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def dying(room: Path) -> Sections:
 
 
 def third_layer(room: Path) -> Sections:
+    """The question's performance drops at the third layer of sigmoids; ours has six, so that nothing is left of it."""
     data = tables.write_npz(room / "data.npz", *tables.rings(800, seed=206))
     model = {"name": "perceptron", "hidden": [16] * 6, "activation": "sigmoid", "initialization": "glorot_normal"}
     return recipe(data, model, "sgd", 0.2, epochs=15)
@@ -144,35 +146,39 @@ CASES = [
     Case("so-skyrocket", "2 tanh layers, regression, SGD at 1.5", skyrocketing, diverged, "learning_rate_too_high",
          # such steps drive the tanh units to their ends, and the gradient to infinity
          companions=("saturated_activation", "exploding_gradient"),
-         thread="Why is learning rate causing my neural network's weights to skyrocket? (Data Science, 15962)"),
+         thread="Why is learning rate causing my neural network's weights to skyrocket? "
+                "(datascience.stackexchange.com/questions/15962)"),
     Case("so-one-sigmoid", "ten digits, one sigmoid", ten_digits_one_sigmoid, one_for_all, "wrong_last_activation",
          # the question has both: a sigmoid where ten outputs belong, and a loss that is not for ten classes
          also="wrong_loss", companions=("saturated_activation",),  # of the only output, again
-         thread="Too low accuracy on MNIST dataset using a neural network (Data Science, 38604)"),
+         thread="Too low accuracy on MNIST dataset using a neural network "
+                "(datascience.stackexchange.com/questions/38604)"),
     Case("so-straight-line", "linear regression, inputs up to 3,000, SGD", straight_line, blown_up, "unscaled_input",
          # a rate thousands of times smaller would not break off: said of the same fault from its other side
          also="learning_rate_too_high", companions=("exploding_gradient",),
-         thread="Simple Linear Regression in Keras (Cross Validated, 284189)"),
+         thread="Simple Linear Regression in Keras (stats.stackexchange.com/questions/284189)"),
     Case("so-bias-only", "3 layers of 8 units, 6 of 100 rows of the other kind", bias_only, passed_over,
          "class_imbalance",
-         thread="Why MLP only learns bias for unbalanced binary classification? (Data Science, 19283)"),
+         thread="Why MLP only learns bias for unbalanced binary classification? "
+                "(datascience.stackexchange.com/questions/19283)"),
     Case("so-dying", "2 ReLU layers, SGD at 6", dying, died, "dead_relu",
          # the rate is what kills them, as the question says
          also="learning_rate_too_high", companions=("vanishing_gradient",),
-         thread='What is the "dying ReLU" problem in neural networks? (Data Science, 5706)'),
+         thread='What is the "dying ReLU" problem in neural networks? (read at queryfor.com)'),
     Case("so-third-layer", "6 sigmoid layers, rings", third_layer,
          partial(vanished, chance=0.5, cure={"model": {"activation": "relu", "initialization": "he"}}),
-         "vanishing_gradient", thread="Neural Network architecture design (Stack Overflow, 20009078)"),
+         "vanishing_gradient", thread="Neural Network architecture design (stackoverflow.com/questions/20009078)"),
     Case("so-neurons-at-ends", "one sigmoid layer whose units are at 0 or 1", neurons_at_ends,
          partial(saturated, kind=nn.Sigmoid, worse=0.1), "saturated_activation",
-         thread="How to deal with dead neuron in neural network training? (Cross Validated, 265453)"),
+         thread="How to deal with dead neuron in neural network training? (stats.stackexchange.com/questions/265453)"),
     Case("so-xor", "XOR without a hidden layer", xor, partial(underfitted, model={"hidden": [16]}), "underfitting",
-         thread="Why does my neural network to solve the XOR problem always output 0.5? (AI Stack Exchange, 27010)"),
+         thread="Why does my neural network to solve the XOR problem always output 0.5? "
+                "(ai.stackexchange.com/questions/27010)"),
     Case("so-relu-values", "ReLU at the end of a regression", relu_for_values,
          partial(ended, low=0.0, high=1e9, line="FC48 - Tanh - FC24 - Tanh - FC"), "wrong_last_activation",
-         thread="Are ReLU a very bad choice as last layer for regression? (Mathematics, 4483706)"),
+         thread="Are ReLU a very bad choice as last layer for regression? (read at math.techqa.club, 4483706)"),
     Case("so-test-loss", "3 tanh layers on 180 rows", test_loss_rises, overfitted, "overfitting",
-         thread="My test loss is increasing but train loss is decreasing for Neural Network. What should i do "
-                "(Stack Overflow)"),
+         thread="My test loss is increasing but train loss is decreasing for Neural Network. What should i do? "
+                "(read at thepinehillsnews.com)"),
 ]  # fmt: skip
 """Ten of them."""

@@ -129,8 +129,11 @@ def overfitted(trained: Trained) -> Figures:
     return found
 
 
-def straight_rings(room: Path) -> Sections:
-    data = tables.write_npz(room / "data.npz", *tables.rings(700, seed=64, classes=3, shift=0.7))
+def straight_table(room: Path) -> Sections:
+    """Four kinds: one side of a plane or the other, and two inputs of the same sign or not."""
+    x = np.random.default_rng(64).normal(size=(1200, 3)).astype(np.float32)
+    y = 2 * (x[:, 0] > 0) + (x[:, 1] * x[:, 2] > 0)
+    data = tables.write_npz(room / "data.npz", x, y.astype(np.int64))
     return recipe(data, {"name": "perceptron", "hidden": []}, "adam", 0.02, epochs=25)
 
 
@@ -269,7 +272,7 @@ CASES = [
          "overfitting"),
     Case("overfitted-texts", "LSTM of 64 units on 180 texts of few telling words", memorised_texts, overfitted,
          "overfitting"),
-    Case("underfitted-rings", "linear model on three rings, a little apart", straight_rings,
+    Case("underfitted-table", "linear model on four kinds, half of whose law is linear", straight_table,
          partial(underfitted, model={"hidden": [32, 32]}), "underfitting"),
     Case("underfitted-digits", "2 maps and a global mean, digits", narrow_pictures,
          partial(underfitted, model={"name": "Conv16 - ReLU - Pool - Conv16 - ReLU - FC"}), "underfitting"),

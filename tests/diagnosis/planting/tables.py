@@ -34,12 +34,12 @@ def kinds(
     return (centres[labels] + spread * draw.normal(size=(count, features))).astype(np.float32), labels.astype(np.int64)
 
 
-def rings(count: int, *, seed: int, classes: int = 2, noise: float = 0.08, shift: float = 0.0) -> tuple[Array, Array]:
-    """Rings around one another in two dimensions, each `shift` to the right of the one inside it."""
+def rings(count: int, *, seed: int, classes: int = 2, noise: float = 0.08) -> tuple[Array, Array]:
+    """Rings around one another in two dimensions: no straight line tells them apart."""
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, classes, count)
     angle, radius = draw.uniform(0, 2 * np.pi, count), 0.5 + labels + noise * draw.normal(size=count)
-    return np.stack([radius * np.cos(angle) + shift * labels, radius * np.sin(angle)], 1).astype(np.float32), labels
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).astype(np.float32), labels
 
 
 def values(count: int, features: int, *, seed: int, noise: float = 0.1) -> tuple[Array, Array]:
