@@ -19,6 +19,7 @@ __all__ = [
     "Regressor",
     "__version__",
     "create_model",
+    "diagnose",
     "list_models",
     "list_recipes",
     "load_run",
@@ -33,6 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from neuropil.batches.loading import tensor_loader
+    from neuropil.diagnosis.diagnosing import diagnose
     from neuropil.errors import NeuropilError
     from neuropil.gallery.building import network_pictures, step_pictures
     from neuropil.gallery.runs import run_pictures
@@ -51,6 +53,7 @@ _PLACES = {
     "Recipe": "neuropil.recipes.recipe",
     "Regressor": "neuropil.recipes.estimators",
     "create_model": "neuropil.recipes.creating",
+    "diagnose": "neuropil.diagnosis.diagnosing",
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",
     "load_run": "neuropil.recipes.run",
