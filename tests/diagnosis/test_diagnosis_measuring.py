@@ -54,7 +54,7 @@ def test_gradients_through_time_are_torchs() -> None:
     torch.manual_seed(1)
     net = Forecaster(in_features=2, num_classes=1, cell="rnn", width=8)
     x, y = torch.randn(10, 7, 2, requires_grad=True), torch.randn(10, 1)
-    look = look_at(net, Regression(["y"]), [batch(x, y)])
+    look = look_at(net, Regression(["y"]), [batch(x.detach(), y)])
     (wanted,) = torch.autograd.grad(nn.functional.mse_loss(net(x), y), [x])
     assert look.over_time["recurrent"] == pytest.approx(wanted.square().sum(dim=(0, 2)).sqrt().tolist(), rel=1e-5)
 

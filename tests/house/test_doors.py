@@ -44,8 +44,10 @@ DOORS: dict[str, set[str]] = {
         "drawing", "pictures",
         "attention", "tasks",  # who looks at whom in a trained run, and in what its task wrote
     },
+    # above recipes: a run rebuilt and measured; optim: gradients are clipped as the run did
+    "diagnosis": {"recipes", "training", "data", "batches", "nn", "optim", "drawing"},
     "cli": {
-        "recipes", "gallery", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
+        "recipes", "gallery", "diagnosis", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
         "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-import neuropil
+from neuropil.recipes.running import start
+from neuropil.recipes.train import carry_out, read_recipe
 from neuropil.training.watching import LOOK_EVERY, LOOK_FIRST, Watch
 
 
@@ -80,9 +81,10 @@ def test_a_watch_goes_on_where_it_was_saved() -> None:
 @pytest.mark.parametrize("on", [True, False])
 def test_warnings_stand_in_the_runs_log_and_can_be_left_out(on: bool, tmp_path: Path) -> None:
     words = ["optimizer=sgd", "lr=5", "epochs=12", "speed=plain", f"training.warnings={str(on).lower()}"]
-    run = neuropil.train("iris-perceptron", *words, runs=tmp_path, progress=False)
+    running = start(read_recipe(["iris-perceptron", *words]), runs=tmp_path)
+    run = carry_out(running, lambda report: None, pictures=False)
     rows = [row for row in run.history if row["event"] == "warning"]
     assert bool(rows) == on
     if on:
         assert {"step", "fault", "layer", "says"} < set(rows[0])
-        assert neuropil.load_run(run.folder.path).evaluate().compute()
+        assert run.evaluate().compute()["loss"] > 0

@@ -153,8 +153,8 @@ def _measured(seen: Evidence) -> list[str]:
     case = seen.case
     model = str(case.recipe.section("model").get("name"))
     said = [
-        f"{model} on {case.assembly.splits.info.source}, {len(case.train):,} training samples, {case.done_steps:,} steps "
-        f"in {int(case.progress.get('epoch', len(case.epochs)))} epochs",
+        f"{model} on {case.assembly.splits.info.source}, {len(case.train):,} training samples, {case.done_steps:,} "
+        f"steps in {int(case.progress.get('epoch', len(case.epochs)))} epochs",
         f"{seen.first.samples} training samples went forward and backward at the initial weights"
         + (" and at the last ones" if case.last is not None else ""),
     ]

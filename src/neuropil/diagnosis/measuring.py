@@ -172,6 +172,7 @@ class _Watch:
         self.handles: list[Any] = []
         for name, module in model.named_modules():
             if isinstance(module, nn.RNNBase):
+                self.handles.append(module.register_forward_pre_hook(_with_gradient))
                 self.handles.append(module.register_forward_hook(self._recurrent(name)))
             elif not any(module.children()):
                 self.handles.append(module.register_forward_hook(self._leaf(name)))
@@ -293,6 +294,14 @@ class _Watch:
             if self.outputs is None:
                 self.outputs = answer.detach().clone()
         self.produced = {}
+
+
+def _with_gradient(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a recurrent layer reads, so that a gradient comes to it also where it is the data themselves."""
+    read = inputs[0]
+    if not torch.is_grad_enabled() or not isinstance(read, Tensor) or read.requires_grad:
+        return inputs
+    return (read.detach().clone().requires_grad_(), *inputs[1:])
 
 
 def _any(values: Tensor, axes: list[int]) -> Tensor:

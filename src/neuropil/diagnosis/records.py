@@ -63,7 +63,7 @@ class Finding:
         graphs: what the page draws.
 
     Example:
-        >>> Finding("learning_rate_too_low", None, "the loss fell by 1 %", "lr=0.001", {"fell": 0.01}).to_json()["fault"]
+        >>> Finding("learning_rate_too_low", None, "it fell by 1 %", "lr=0.001", {"fell": 0.01}).to_json()["fault"]
         'learning_rate_too_low'
     """
 

@@ -141,7 +141,8 @@ def _ridge(inputs: Array, truth: Array, asked: Array, classes: int) -> Array:
     else:
         weights = moved.T @ np.linalg.solve(moved @ moved.T + strength * np.eye(len(moved)), wanted - level)
     found: Array = (_mixed(asked, mixing, shift) - centre) @ weights + level
-    return np.asarray(found.argmax(axis=1) if classes else found)
+    answers: Array = found.argmax(axis=1) if classes else found
+    return answers
 
 
 def _mixed(inputs: Array, mixing: Array, shift: Array) -> Array:

@@ -17,7 +17,7 @@ ALMOST_ALL, HARDLY = 0.998, 0.95
 RARE = 8.0
 """How many times as frequent the most frequent class is."""
 
-VERY_RARE = 30.0
+VERY_RARE, HARM = 30.0, 0.1
 LEAST_FOR_SHUFFLED = 100
 SIGMAS = 3.0
 LARGE, VERY_SMALL, UNEVEN = 20.0, 0.01, 100.0
@@ -54,7 +54,7 @@ def class_imbalance(seen: Evidence) -> list[Finding]:
     if len(counts) < 2 or ratio < RARE:
         return []
     balanced, plain = _balanced(seen.on_train)
-    if ratio < VERY_RARE and plain - balanced < 0.05:
+    if ratio < VERY_RARE and plain - balanced < HARM:
         return []
     names = seen.case.assembly.signature.classes
     rare = int(np.where(seen.counts > 0, seen.counts, np.iinfo(np.int64).max).argmin())

@@ -29,7 +29,10 @@ def wrong_last_activation(seen: Evidence) -> list[Finding]:
         return []
     wanted = "any number as a logit, and takes their softmax itself" if seen.classes else "any number from the network"
     said = "probabilities that add up to 1" if adds_up else f"values from {figure(least)} to {figure(most)}"
-    told = f"the network ends in {kind or 'a softmax'}, so it gives only {said}; the loss of {seen.case.task.name} wants {wanted}"
+    told = (
+        f"the network ends in {kind or 'a softmax'}, so it gives only {said}; the loss of {seen.case.task.name} wants "
+        f"{wanted}"
+    )
     if not seen.classes and seen.case.target == "values":
         signature = seen.case.assembly.signature
         standard = (seen.targets.reshape(len(seen.targets), -1) - np.array(signature.target_mean)) / np.array(
@@ -135,7 +138,7 @@ def _smoothed(seen: Evidence) -> list[Finding]:
     smoothing = float(seen.case.recipe.section("task").get("label_smoothing", 0.0))
     if smoothing < HEAVY_SMOOTHING:
         return []
-    told = f"label_smoothing={smoothing:g} spreads {percent(smoothing)} of each label over all classes, so little is left of it"
+    told = f"label_smoothing={smoothing:g} spreads {percent(smoothing)} of each label over all classes"
     return [Finding("wrong_loss", None, told, "task.label_smoothing=0.1", {"label_smoothing": smoothing})]
 
 

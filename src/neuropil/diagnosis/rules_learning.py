@@ -43,8 +43,8 @@ def learning_rate_too_high(seen: Evidence) -> list[Finding]:
         return []
     ended = "the run broke" if not math.isfinite(final) else f"the run ended at a loss of {figure(final)}"
     told = (
-        f"{ended} (it began at {figure(seen.loss_first)}) with a learning rate of {figure(seen.case.rate)}; {steps} steps "
-        f"from the same weights at {figure(best.rate)} get to {figure(best.after)}, at the run's own rate to "
+        f"{ended} (it began at {figure(seen.loss_first)}) with a learning rate of {figure(seen.case.rate)}; {steps} "
+        f"steps from the same weights at {figure(best.rate)} get to {figure(best.after)}, at the run's own rate to "
         f"{figure(seen.as_run.after)}"
     )
     numbers = {"rate": seen.case.rate, "better": best.rate, "loss": final, "loss_better": best.after}
@@ -74,8 +74,8 @@ def learning_rate_too_low(seen: Evidence) -> list[Finding]:
         return []
     told = (
         f"in {seen.case.done_steps:,} steps at a learning rate of {figure(seen.case.rate)} the loss went from "
-        f"{figure(seen.loss_first)} to {figure(final)}; {steps} steps from the same weights at {figure(best.rate)} get to "
-        f"{figure(best.after)}"
+        f"{figure(seen.loss_first)} to {figure(final)}; {steps} steps from the same weights at {figure(best.rate)} get "
+        f"to {figure(best.after)}"
     )
     numbers = {"rate": seen.case.rate, "better": best.rate, "loss": final, "loss_better": best.after}
     return [

@@ -33,7 +33,8 @@ def frozen_parameters(seen: Evidence) -> list[Finding]:
     if not (thawed.after < 0.88 * min(as_run.after, as_run.before) and math.isfinite(thawed.after)):
         return []
     told = (
-        f"{percent(share)} of the weights stand where they began ({', '.join(still[:4])}{' …' if len(still) > 4 else ''}); "
+        f"{percent(share)} of the weights stand where they began "
+        f"({', '.join(still[:4])}{' …' if len(still) > 4 else ''}); "
         f"in {len(thawed.losses)} steps from the start the loss falls to {figure(as_run.after)} so, and to "
         f"{figure(thawed.after)} where all weights learn"
     )
@@ -74,7 +75,7 @@ def batch_too_small_for_norm(seen: Evidence) -> list[Finding]:
     trained, used = seen.last.loss, loss_of(seen.case, seen.case.trained, seen.batches)
     told = (
         f"{len(layers)} batch normalizations take mean and deviation over batches of {size}; on the same training "
-        f"samples the loss is {figure(trained)} as trained (by each batch) and {figure(used)} as used (by stored averages)"
+        f"samples the loss is {figure(trained)} as trained (by each batch) and {figure(used)} as used (by stored means)"
     )
     change = "batch_size=32 (accumulating gradients does not help: each batch is normalized by itself)"
     numbers = {"batch_size": size, "loss_as_trained": trained, "loss_as_used": used}

@@ -19,7 +19,7 @@ FADING, LONG = 0.25, 20
 """Share of a gradient that is left after one step of time; steps from which on fading matters by itself."""
 
 LOST = 1e-6
-HUGE, GROWING = 200.0, 100.0
+HUGE, GROWING = 100.0, 100.0
 GROWING_A_STEP = 1.15
 
 
@@ -36,8 +36,8 @@ def dead_relu(seen: Evidence) -> list[Finding]:
         return []
     before = {one.layer: one.dead for one in seen.first.activity}.get(worst.layer, 0.0)
     told = (
-        f"{percent(worst.dead)} of the {worst.units} units of {worst.layer} give 0 for each of {worst.samples} samples, "
-        f"so no gradient passes them ({percent(before)} did before training)"
+        f"{percent(worst.dead)} of the {worst.units} units of {worst.layer} give 0 for each of {worst.samples} "
+        f"samples, so no gradient passes them ({percent(before)} did before training)"
     )
     change = _smaller(seen) if before < DEAD_AT_START else "begin anew with model.initialization=he and biases of 0"
     numbers = {"dead": worst.dead, "dead_at_start": before, "units": worst.units}
@@ -59,8 +59,8 @@ def saturated_activation(seen: Evidence) -> list[Finding]:
         return []
     when = "before training already" if at_start else "at the last weights"
     told = (
-        f"{percent(worst.saturated)} of the values of {worst.layer} ({worst.kind}) stand at the flat ends {when}, where "
-        "the slope is nearly 0"
+        f"{percent(worst.saturated)} of the values of {worst.layer} ({worst.kind}) stand at the flat ends {when}, "
+        "where the slope is nearly 0"
     )
     change = "model.initialization=xavier (smaller initial weights)" if at_start else _smaller(seen)
     look = seen.first if at_start else seen.last
@@ -69,7 +69,7 @@ def saturated_activation(seen: Evidence) -> list[Finding]:
 
 
 def saturated_at_start(seen: Evidence) -> bool:
-    """Whether values stand at the flat ends before training, so that the initial weights or the inputs are the cause."""
+    """Whether values stand at the flat ends before training: the initial weights or the inputs are the cause."""
     begun = _worst(seen.first, "saturated")
     return begun is not None and begun.saturated >= SATURATED_AT_START
 
@@ -97,14 +97,20 @@ def exploding_gradient(seen: Evidence) -> list[Finding]:
     passing = [one.gradient for one in look.activity if one.gradient > 0]
     growth = passing[0] / passing[-1] if len(passing) > 1 else 1.0
     norm = look.gradient if math.isfinite(look.gradient) else math.inf
-    huge = norm > HUGE * max(1.0, seen.constant_loss)
+    flat = saturated_at_start(seen) and look.loss < 10 * max(
+        1.0, seen.constant_loss
+    )  # steep but bounded by its squashing
+    huge = norm > HUGE * max(1.0, seen.constant_loss) and not flat
     if not huge and not growth > GROWING:
         return []
     loudest = max(look.weighted, key=lambda one: one.gradient if math.isfinite(one.gradient) else math.inf)
-    told = f"at the initial weights the gradient's norm is {figure(norm)} (loss {figure(look.loss)}), most of it in {loudest.layer}"
+    told = (
+        f"at the initial weights the gradient's norm is {figure(norm)} (loss {figure(look.loss)}), most of it in "
+        f"{loudest.layer}"
+    )
     if growth > GROWING:
         told += f"; from the last activation back to the first it grows {figure(growth)} times"
-    told += f"; the largest single component is {figure(loudest.gradient / max(1e-12, loudest.rms))} times the usual one or less"
+    told += f"; by one weight of it {figure(loudest.rms)} (root of the mean square)"
     change = "training.clip_norm=1, or smaller initial weights (model.initialization=xavier)"
     graph = Graph(
         "gradient's norm by layer, before training",
@@ -128,14 +134,15 @@ def vanishing_gradient(seen: Evidence) -> list[Finding]:
     ended = {one.layer: one.pull for one in seen.last.weighted}
     limit = UNLEARNED_PULL if seen.loss_last > 0.93 * seen.constant_loss else FAINT_PULL
     faint = faintest.pull < limit and (faintest.pull < FAINT_SHARE * most or most < FAINT_PULL)
-    if not faint:
+    if not faint and not (limit == UNLEARNED_PULL and _fades_by_layer(seen.first)):
         return []
     told = (
-        f"a change of {faintest.layer} by a share of its weights moves the loss {figure(most / max(1e-300, faintest.pull))} "
-        f"times less than one of the layer with the strongest gradient (gradient by one weight: {figure(faintest.rms)}); "
+        f"a change of {faintest.layer} by a share of its weights moves the loss "
+        f"{figure(most / max(1e-300, faintest.pull))} times less than one of the layer with the strongest gradient "
+        f"(gradient by one weight: {figure(faintest.rms)}); "
         f"{percent(faintest.faint)} of its single components are below a millionth of the largest; at the last weights "
-        f"its share is {figure(ended.get(faintest.layer, 0.0))}, and the loss is {figure(seen.loss_last)} where a constant "
-        f"answer gives {figure(seen.constant_loss)}"
+        f"its share is {figure(ended.get(faintest.layer, 0.0))}, and the loss is {figure(seen.loss_last)} where a "
+        f"constant answer gives {figure(seen.constant_loss)}"
     )
     graph = Graph(
         "gradient by one weight, root of the mean square, before training",
@@ -145,10 +152,16 @@ def vanishing_gradient(seen: Evidence) -> list[Finding]:
     return [Finding("vanishing_gradient", faintest.layer, told, _against_fading(seen, layers), numbers, (graph,))]
 
 
+def _fades_by_layer(look: Look) -> bool:
+    """Whether little of the gradient that reaches the last activation is left at the first."""
+    passing = [one.gradient for one in look.activity if one.gradient > 0 and one.layer != look.last[0]]
+    return len(passing) > 2 and passing[0] < FAINT_SHARE * passing[-1]
+
+
 def _against_fading(seen: Evidence, layers: Sequence[Weighted]) -> str:
     squashed = [one for one in seen.first.activity if one.kind in ("Sigmoid", "Tanh", "HardSigmoid", "ScaledTanh")]
     if squashed:
-        return "model.activation=relu (of a line of layers: ReLU in place of Sigmoid), or batch normalization between layers"
+        return "model.activation=relu (in a line: ReLU in place of Sigmoid), or batch normalization between layers"
     return "model.initialization=he, or batch normalization between layers"
 
 
