@@ -10,7 +10,7 @@ __all__ = ["TOPICS", "topic"]
 
 TOPICS = (
     "startup", "step", "augment", "mnist", "pooling", "separable", "rules", "networks", "photos", "boxes", "recurrent",
-    "subwords", "transformers",
+    "subwords", "transformers", "warnings",
 )  # fmt: skip
 
 

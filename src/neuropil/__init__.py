@@ -20,6 +20,7 @@ __all__ = [
     "__version__",
     "cost_pictures",
     "create_model",
+    "diagnose",
     "list_models",
     "list_recipes",
     "load_run",
@@ -35,6 +36,7 @@ __all__ = [
 if TYPE_CHECKING:
     from neuropil.batches.loading import tensor_loader
     from neuropil.costs.page import cost_pictures
+    from neuropil.diagnosis.diagnosing import diagnose
     from neuropil.errors import NeuropilError
     from neuropil.gallery.building import network_pictures, step_pictures
     from neuropil.gallery.runs import run_pictures
@@ -54,6 +56,7 @@ _PLACES = {
     "Regressor": "neuropil.recipes.estimators",
     "cost_pictures": "neuropil.costs.page",
     "create_model": "neuropil.recipes.creating",
+    "diagnose": "neuropil.diagnosis.diagnosing",
     "list_models": "neuropil.models",
     "list_recipes": "neuropil.recipes.catalogue",
     "load_run": "neuropil.recipes.run",

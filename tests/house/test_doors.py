@@ -50,9 +50,11 @@ DOORS: dict[str, set[str]] = {
         "formulas", "inspection", "models", "nn", "recurrent", "attention", "optim", "batches", "search", "drawing",
         "pictures",
     },
+    # above recipes: a run rebuilt and measured; optim: gradients are clipped as the run did
+    "diagnosis": {"recipes", "training", "data", "batches", "nn", "optim", "drawing"},
     "cli": {
-        "recipes", "gallery", "costs", "search", "architecture", "training", "checking", "inspection", "drawing",
-        "transfer", "models", "",  # the version
+        "recipes", "gallery", "costs", "diagnosis", "search", "architecture", "training", "checking", "inspection",
+        "drawing", "transfer", "models", "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
     "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},

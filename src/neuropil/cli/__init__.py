@@ -35,6 +35,7 @@ VERBS = {
     "search": "Look for good values of a recipe: grid, random, greedy, TPE.",
     "resume": "Go on with an interrupted or killed run, exactly where it stood.",
     "evaluate": "Score a run on its test part, or on other labelled data.",
+    "diagnose": "What went wrong in a run: the fault, the layer, the evidence, one change to try.",
     "average": "The mean of a run's last checkpoints, as weights to use.",
     "predict": "Answers of a run for files or standard input; a text gone on with by --prompt.",
     "check": "Look for faults in data before training: broken files, copies, leakage, odd labels.",

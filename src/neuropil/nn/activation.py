@@ -10,7 +10,10 @@ from torch.nn import functional as F
 
 from neuropil.nn import ACTIVATIONS
 
-__all__ = ["ActivationName", "HardSigmoid", "ScaledTanh", "Softmax", "gelu_tanh", "leaky_relu", "make_activation"]
+__all__ = [
+    "RECTIFIERS", "SQUASHERS", "ActivationName", "HardSigmoid", "ScaledTanh", "Softmax", "flat_ends", "gelu_tanh",
+    "leaky_relu", "make_activation",
+]  # fmt: skip
 
 ActivationName = Literal[
     "relu", "sigmoid", "tanh", "scaled_tanh", "relu6", "leaky_relu", "prelu",
@@ -79,6 +82,36 @@ class Softmax(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise over the classes."""
         return torch.softmax(x, dim=1)
+
+
+RECTIFIERS: tuple[type[nn.Module], ...] = (nn.ReLU, nn.ReLU6)
+"""Activations whose units can die."""
+
+SQUASHERS: dict[type[nn.Module], tuple[float, float]] = {
+    nn.Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), nn.Hardsigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0),
+    ScaledTanh: (-1.7159, 1.7159),
+}  # fmt: skip
+"""Activations whose units can saturate, with the least and the greatest value of each."""
+
+FLAT_SHARE = 0.015
+"""Of the range, from either end: there the slope is below a sixteenth of the steepest."""
+
+
+def flat_ends(layer: nn.Module) -> tuple[float, float] | None:
+    """The values of a squashing activation below and above which it is flat; `None` for another layer.
+
+    A recurrent layer's states are squashed by tanh, but for those with ReLU.
+
+    Example:
+        >>> flat_ends(nn.Tanh()), flat_ends(nn.ReLU())
+        ((-0.97, 0.97), None)
+    """
+    if isinstance(layer, nn.RNNBase):
+        low, high = (0.0, 0.0) if layer.mode == "RNN_RELU" else (-1.0, 1.0)
+    else:
+        low, high = next((ends for kind, ends in SQUASHERS.items() if isinstance(layer, kind)), (0.0, 0.0))
+    margin = FLAT_SHARE * (high - low)
+    return (low + margin, high - margin) if high > low else None
 
 
 def leaky_relu(slope: float = 0.1) -> nn.LeakyReLU:

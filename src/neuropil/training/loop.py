@@ -24,6 +24,7 @@ from neuropil.training.run_folder import RunFolder
 from neuropil.training.signals import StopSignals
 from neuropil.training.state import Progress, RunState, describe_state, differences_from, restore_state, take_weights
 from neuropil.training.stepping import Ingredients, Stepper
+from neuropil.training.watching import Watch
 
 __all__ = ["fit"]
 
@@ -86,6 +87,8 @@ class _Loop:
         self.best_weights: dict[str, Tensor] | None = None
         self.epoch_modules: list[Any] = [module for module in self.model.modules() if hasattr(module, "start_epoch")]
         self.saved_at = time.monotonic()
+        looks = ingredients.make_stepper is None and not ingredients.speed.compile
+        self.watch = Watch(self.model, self._warn, looks=looks) if plan.warnings else None
 
     @property
     def progress(self) -> Progress:
@@ -135,7 +138,7 @@ class _Loop:
             at_end = progress.batch == self.batches_per_epoch
             if len(group) < self.plan.accumulate and not at_end:
                 continue
-            report = self.stepper.step(group)
+            report = self._step(group)
             group = []
             if report.step % self.log_every == 0:
                 self._log_step(report)
@@ -147,6 +150,22 @@ class _Loop:
             elif self._save_due():
                 self._save()
             yield report
+
+    def _step(self, group: list[BatchLike]) -> StepReport:
+        """One optimizer step, watched."""
+        if self.watch is None:
+            return self.stepper.step(group)
+        self.watch.begin(self.progress.step)
+        report = self.stepper.step(group)
+        self.watch.end(report.loss, report.gradient_norm)
+        return report
+
+    def _warn(self, fault: str, layer: str | None, sentence: str) -> None:
+        """Tell the reader, and the log."""
+        self.tell(f"step {self.progress.step}: {sentence}")
+        if self.run is not None:
+            row = {"event": "warning", "step": self.progress.step, "fault": fault, "layer": layer, "says": sentence}
+            self.run.log(row)
 
     def _close_epoch(self, report: StepReport) -> StepReport | None:
         """Evaluate where it is due, log, watch the best; `None` if interrupted before the evaluation was over."""
@@ -242,6 +261,8 @@ class _Loop:
                 for sentence in differences_from(checkpoint):
                     self.tell(sentence)
             self.run.cut_log(log_bytes)
+        if self.watch is not None:
+            self.watch.put(self.progress.watch)
         if self.state.safe is None:
             self._remember_safe_weights()
 
@@ -273,6 +294,8 @@ class _Loop:
             record = {"metric": self.ingredients.task.metric, "value": progress.best_value}
             save_checkpoint(root, progress.best_step, {"model": self.best_weights}, record, kind="best")
             self.best_weights = None
+        if self.watch is not None:
+            progress.watch = self.watch.state()
         tensors, state = describe_state(self.state, self.run.synced_log_size())
         save_checkpoint(root, progress.step, tensors, state)
         tidy_checkpoints(root, keep=self.plan.keep_checkpoints, newest=progress.step)

@@ -31,6 +31,8 @@ class TrainingPlan:
         non_finite: at a loss or gradient that is no finite number: `stop` with the module that made it, `skip` the
             step, or `rollback` to the weights of the epoch's start at half the learning rate, past the bad batch.
         log_every_steps: optimizer steps between two lines of the log; `None` for about 200 lines a run.
+        warnings: say once what looks wrong while it trains (gradients that explode or vanish, a loss that rises, dead
+            or saturated layers), in the log too.
 
     Raises:
         InputError: a number outside its range, or not exactly one of `epochs` and `steps`.
@@ -49,6 +51,7 @@ class TrainingPlan:
     keep_checkpoints: int = 2
     non_finite: Literal["stop", "skip", "rollback"] = "stop"
     log_every_steps: int | None = None
+    warnings: bool = True
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):

@@ -49,6 +49,7 @@ class Progress:
     rollbacks: int = 0
     learning_rate_scale: float = 1.0
     ending: str | None = None
+    watch: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
