@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neuropil.cli.output import AsJson, say, say_json
-from neuropil.cli.shapes import read_shape
+from neuropil.inspection.shapes import read_shape
 
 __all__ = ["network", "step"]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from neuropil.cli.output import AsJson, say, say_json, warn
-from neuropil.cli.shapes import read_shape
 from neuropil.errors import InputError
+from neuropil.inspection.shapes import read_shape
 
 __all__ = ["export"]
 

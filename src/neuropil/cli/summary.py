@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neuropil.cli.output import AsJson, say, say_json, say_table
-from neuropil.cli.shapes import read_shape
+from neuropil.inspection.shapes import read_shape
 
 __all__ = ["summary"]
 

@@ -1,4 +1,4 @@
-"""Shapes as a command line writes them."""
+"""Shapes as one writes them: 3x224x224."""
 
 from __future__ import annotations
 
