@@ -163,7 +163,7 @@ def _measured(seen: Evidence) -> list[str]:
 
 def _graphs(seen: Evidence) -> tuple[Graph, ...]:
     """Gradients and activations by layer, whatever was found."""
-    looks = {"before training": seen.first, "at the last weights": seen.last}
+    looks = {"before": seen.first, "after": seen.last}
     layers = [one.layer for one in seen.first.weighted]
     curves = {
         name: ([float(place + 1) for place in range(len(layers))], [one.rms for one in look.weighted])
@@ -171,5 +171,5 @@ def _graphs(seen: Evidence) -> tuple[Graph, ...]:
     }
     if len(layers) < 2:
         return ()
-    title = "gradient by one weight (root of the mean square), from the first layer to the last"
+    title = "gradient by one weight (root of the mean square), from the first layer to the last, before and after"
     return (Graph(title, curves=curves, across="layer", log=True),)

@@ -123,7 +123,8 @@ def _neighbours(inputs: Array, truth: Array, asked: Array, classes: int) -> Arra
     votes = np.zeros((len(asked), classes))
     for place in range(near.shape[1]):
         np.add.at(votes, (np.arange(len(asked)), truth[near[:, place]]), 1.0)
-    return votes.argmax(axis=1)
+    said: Array = votes.argmax(axis=1)
+    return said
 
 
 def _ridge(inputs: Array, truth: Array, asked: Array, classes: int) -> Array:

@@ -145,8 +145,8 @@ def vanishing_gradient(seen: Evidence) -> list[Finding]:
         f"constant answer gives {figure(seen.constant_loss)}"
     )
     graph = Graph(
-        "gradient by one weight, root of the mean square, before training",
-        [one.layer for one in layers], [math.log10(max(one.rms, 1e-30)) for one in layers], across="power of ten",
+        "gradient by one weight before training, power of ten",
+        [one.layer for one in layers], [math.log10(max(one.rms, 1e-30)) for one in layers],
     )  # fmt: skip
     numbers = {"pull": faintest.pull, "strongest": most, "faint": faintest.faint}
     return [Finding("vanishing_gradient", faintest.layer, told, _against_fading(seen, layers), numbers, (graph,))]
