@@ -47,8 +47,8 @@ DOORS: dict[str, set[str]] = {
     # above recipes: a run rebuilt and measured; optim: gradients are clipped as the run did
     "diagnosis": {"recipes", "training", "data", "batches", "nn", "optim", "drawing"},
     "cli": {
-        "recipes", "gallery", "diagnosis", "search", "training", "checking", "inspection", "drawing", "transfer", "models",
-        "",  # the version
+        "recipes", "gallery", "diagnosis", "search", "training", "checking", "inspection", "drawing", "transfer",
+        "models", "",  # the version
     },
     # many runs of one recipe; tasks: which end of a metric is good, nn: which layers can be stacked, data: what is open
     "search": {"recipes", "training", "drawing", "tasks", "optim", "nn", "data"},
