@@ -69,6 +69,7 @@ def _block(steps: Iterator[object]) -> float:
 
 def turns(network: str, seed: int, *, warnings: bool) -> Measurement:
     """How long a block takes, as a share of one without warnings beside it: the median over the pairs."""
+    torch.set_num_threads(1)  # a second one that waits counts as work
     pairs = NETWORKS[network]
     mine, plain = _steps(network, seed, warnings=warnings), _steps(network, seed, warnings=False)
     _block(mine), _block(plain)

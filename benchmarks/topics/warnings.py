@@ -23,9 +23,11 @@ TOPIC = Topic(
     title="Warnings while training",
     notes=(
         "Two trainings in one process, in turn a hundred steps each, so that every block holds one look at the layers; "
-        "the share is the median over pairs of neighbouring blocks, in processor time, which neighbours on the machine do not lengthen. Ours has the warnings on in one of the two; the "
+        "the share is the median over pairs of neighbouring blocks, in processor "
+        "time, which neighbours on the machine do not lengthen. Ours has the warnings on in one of the two; the "
         "other column has them on in neither, and says how far from 1 chance alone leads.",
-        "Batch 64, Adam, fp32; perceptrons of 64-64-64-10 and 784-128-64-10, and LeNet-5 with ReLU on 32 × 32.",
+        "Batch 64, Adam, fp32, one thread; perceptrons of 64-64-64-10 and 784-128-64-10, and LeNet-5 with ReLU."
+        " Pictures are 32 × 32.",
     ),
     duels=(
         _duel("64", "perceptron 64-64-64-10"), _duel("784", "perceptron 784-128-64-10"), _duel("lenet", "LeNet-5"),

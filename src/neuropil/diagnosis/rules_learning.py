@@ -38,7 +38,7 @@ def learning_rate_too_high(seen: Evidence) -> list[Finding]:
         return []
     bad = not math.isfinite(final) or final > 0.6 * known
     steps = len(best.losses)
-    worse = best.after < 0.35 * final and final > 0.1 * known and seen.case.done_steps >= 2 * steps
+    worse = best.after < 0.35 * final and final > 0.1 * known and seen.case.done_steps >= steps
     if not bad and not worse:
         return []
     ended = "the run broke" if not math.isfinite(final) else f"the run ended at a loss of {figure(final)}"
