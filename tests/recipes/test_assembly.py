@@ -41,6 +41,7 @@ PLACES = {
     "bert-finetune-tags": "ud-english-ewt",
     "transformer-translation": "multi30k",
     "language-shakespeare": "tinyshakespeare",
+    "gpt-shakespeare": "tinyshakespeare",
     "caption-pictures": "",
 }
 """The real data that the built-in recipes are for; the others bring theirs along. Captioned pictures are drawn."""
@@ -75,7 +76,7 @@ def ready(name: str, shared_data: Path, tmp_path: Path) -> assembly.Assembly:
 
 LARGE = (
     "bccd-yolo", "membrane-unet", "tagging-english", "sentiment-names", "translation-multi30k", "bert-pretrain",
-    "bert-finetune-tags", "gpt-text", "transformer-translation",
+    "bert-finetune-tags", "gpt-text", "gpt-shakespeare", "transformer-translation",
 )  # fmt: skip
 EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in list_recipes()]
 

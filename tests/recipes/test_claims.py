@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 import tarfile
@@ -169,3 +170,20 @@ def test_translation(seed: int, shared_data: Path, tmp_path: Path) -> None:
     recipe = find_recipe("translation-multi30k").with_values({"root": str(shared_data / "multi30k"), "seed": seed})
     run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
     assert run.results["test"]["bleu"] >= 25
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_shakespeare_by_attention(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    """Nats a character, all of the subwords' over all characters."""
+    recipe = find_recipe("gpt-shakespeare").with_values({"root": str(shared_data / "tinyshakespeare"), "seed": seed})
+    run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
+    assert run.results["test"]["bits_per_character"] * math.log(2) <= 1.50
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_translation_by_attention(seed: int, shared_data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe("transformer-translation").with_values({"root": str(shared_data / "multi30k"), "seed": seed})
+    run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
+    assert run.results["test"]["bleu"] >= 30
