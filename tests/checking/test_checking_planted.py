@@ -32,6 +32,7 @@ def hold(faults: Sequence[planted.Planted], found: Sequence[dict[str, Any]], cle
     assert right >= LEAST_PRECISION * all_of_them, (right, all_of_them, wrong[:3])
 
 
+@pytest.mark.proof
 def test_digits(shared_data: Path, tmp_path: Path) -> None:
     counts = {"train": 6000, "test": 1000}
     planted.write_digits(shared_data / "mnist", tmp_path / "clean", counts)
@@ -60,7 +61,10 @@ def test_masks(shared_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("plant", "folder"),
-    [pytest.param(planted.plant_pairs, "multi30k", marks=pytest.mark.proof), (planted.plant_tags, "ud-english-ewt")],
+    [
+        pytest.param(planted.plant_pairs, "multi30k", marks=pytest.mark.proof),
+        pytest.param(planted.plant_tags, "ud-english-ewt", marks=pytest.mark.proof),
+    ],
 )
 def test_texts(plant: Callable[..., list[planted.Planted]], folder: str, shared_data: Path, tmp_path: Path) -> None:
     plant(shared_data / folder, tmp_path / "clean", 0)

@@ -139,7 +139,7 @@ def test_what_a_value_sees_is_the_windows_arithmetic(stride: int, padding: int) 
     assert lasts[0] - firsts[0] == size
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("number", [1, 3])
 def test_what_a_value_of_vgg_sees_is_the_summarys(number: int) -> None:
     network = create_model("vgg11", num_classes=3, hidden=8)

@@ -111,7 +111,7 @@ def test_gates_keep_what_a_plain_network_forgets() -> None:
     assert keeps[-1] > 0.1 * keeps[0]
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_spectral_radius_foretells_the_regime() -> None:
     """200 random matrices; the gradient through 100 steps from rest, where tanh has the slope 1 all along."""
     torch.manual_seed(0)
