@@ -95,19 +95,18 @@ def open_text(
             range.
     """
     notes: list[str] = []
-    by_text = order == "text" or (order == "auto" and not is_subwords(level) and documents is False)
-    if history and by_text:
-        raise InputError("history is for windows in random order; where they follow one another the state knows it all")
     store, names = by_part(root, leave_out, is_text_name, notes)
     lower = settled_lower(lower, level, subwords)
     ends = settled_documents(documents, store, names.get("train") or names[None], encoding)
+    by_chance = order == "random" or (order == "auto" and (is_subwords(level) or ends is not None))
+    if history and not by_chance:
+        raise InputError("history is for windows in random order; where they follow one another the state knows it all")
     saved: dict[str, Any] = {"reads": "text", "level": level, "lower": lower, "window": window, "encoding": encoding}
     saved |= {"history": history} if history else {}
     saved["documents"] = ends
     text = _Text(store, names, saved, (valid_fraction, test_fraction), large=token_file is not None)
     wanted = Wanted(subwords, size, least_count, most)
     found = _in_memory(text, wanted) if token_file is None else _in_file(text, wanted, token_file)
-    by_chance = order == "random" or (order == "auto" and (is_subwords(level) or ends is not None))
     return _splits(root, text, found, notes, by_chance=by_chance)
 
 

@@ -47,12 +47,7 @@ def learning_rate_too_high(seen: Evidence) -> list[Finding]:
         f"steps from the same weights at {figure(best.rate)} get to {figure(best.after)}, at the run's own rate to "
         f"{figure(seen.as_run.after)}"
     )
-    numbers = {"rate": seen.case.rate, "better": best.rate, "loss": final, "loss_better": best.after}
-    return [
-        Finding(
-            "learning_rate_too_high", None, told, other_rate(best.rate), numbers, (_rates(seen.trials), *_curve(seen))
-        )
-    ]
+    return [_of_rate("learning_rate_too_high", told, seen, best)]
 
 
 def learning_rate_too_low(seen: Evidence) -> list[Finding]:
@@ -77,12 +72,13 @@ def learning_rate_too_low(seen: Evidence) -> list[Finding]:
         f"{figure(seen.loss_first)} to {figure(final)}; {steps} steps from the same weights at {figure(best.rate)} get "
         f"to {figure(best.after)}"
     )
-    numbers = {"rate": seen.case.rate, "better": best.rate, "loss": final, "loss_better": best.after}
-    return [
-        Finding(
-            "learning_rate_too_low", None, told, other_rate(best.rate), numbers, (_rates(seen.trials), *_curve(seen))
-        )
-    ]
+    return [_of_rate("learning_rate_too_low", told, seen, best)]
+
+
+def _of_rate(fault: str, told: str, seen: Evidence, best: Trial) -> Finding:
+    """A finding about the learning rate, with the rate that did best in its place."""
+    numbers = {"rate": seen.case.rate, "better": best.rate, "loss": seen.loss_last, "loss_better": best.after}
+    return Finding(fault, None, told, other_rate(best.rate), numbers, (_rates(seen.trials), *_curve(seen)))
 
 
 def _straight(seen: Evidence) -> bool:
