@@ -9,7 +9,9 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check proofs bench clean
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+.PHONY: demo test style check proofs bench clean
 .DEFAULT_GOAL := demo
 
 .venv/python: | constraints.txt
@@ -29,14 +31,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: .venv/demo
 	@$(BIN)/neuropil train digits-lenet5
 
-check: .venv/dev
+style: .venv/dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow and not proof"
 
-test: check
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not proof"
+check: style
+	@$(PYTEST) -m "not slow and not proof"
+
+test: style
+	@$(PYTEST) -m "not proof"
 
 proofs: .venv/dev
 	@$(BIN)/pytest -m proof -s

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from neuropil.errors import InputError
 from neuropil.nn.initialization import initialize
+from neuropil.recurrent import peephole
 from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN, make_recurrent
 from neuropil.recurrent.layer import Recurrent
 from nn.onnx_nodes import NodeTest, node_tests
@@ -68,11 +69,15 @@ def test_outputs_and_gradients_are_torchs(
 KINDS = ["output", "all", "full", "previous"]
 
 
+@pytest.mark.parametrize("at_once", [1024, 12, 1], ids=["one block", "blocks of three steps", "step by step"])
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_peepholes_have_the_gradients_of_their_steps(kind: Any, bidirectional: bool, ragged: bool) -> None:
+def test_peepholes_have_the_gradients_of_their_steps(
+    kind: Any, bidirectional: bool, ragged: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The form over all times, whose gradients are written by hand, beside autograd over single steps."""
+    monkeypatch.setattr(peephole, "ROWS_AT_ONCE", at_once)
     torch.manual_seed(0)
     layer = LSTM(3, 5, num_layers=2, peephole=kind, bidirectional=bidirectional).double()
     x = torch.randn(4, 7, 3, dtype=torch.float64, requires_grad=True)

@@ -1,8 +1,9 @@
 """An LSTM whose gates see the cell, over all times at once: what torch has no kernel for.
 
-The input's products stand before the loop and the gradients of all weights after it, each one product over all times;
-what the loop back needs of the way there is prepared for all times, too. A step is then one product and eight
-pointwise operations forwards, one and five backwards, all into memory that is there already.
+The input's products stand before the loop, each one product over all times. A step is then one product and nine
+pointwise operations forwards, one and six backwards. The way back goes by blocks of steps: what a block needs of the
+way there is prepared at once, and so are its shares of the weights' gradients, so the gates' gradients of all times
+are never in memory together.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from neuropil.recurrent.steps import Peephole
 
 __all__ = ["peephole_lstm"]
 
+ROWS_AT_ONCE = 1024
+"""Rows, steps times sequences, of a block on the way back: enough for products at full speed."""
+
 WORTH_PACKING = 1 << 24
 """Multiply-adds from which on it pays to have a product done by oneDNN, with its weight laid out anew."""
 
@@ -32,13 +36,15 @@ class _Product:
         if known and rows * weight.numel() >= WORTH_PACKING and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype).contiguous(), rows)
 
-    def of(self, x: Tensor) -> Tensor:
-        """`[N, D]` -> `[N, K]`."""
+    def of(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`[N, D]` -> `[N, K]`; where there is a bias `[K]` to add, in its numbers."""
         x = x.to(self.dtype)
-        if self.packed is None:
-            return x @ self.weight
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, None, "none", [], "")
-        return found
+        added = bias if bias is not None and bias.dtype == self.dtype else None
+        if self.packed is not None:
+            found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, added, "none", [], "")
+        else:
+            found = x @ self.weight if added is None else torch.addmm(added, x, self.weight)
+        return found if bias is None or added is not None else found.to(bias.dtype).add_(bias)
 
     def add_to(self, there: Tensor, x: Tensor) -> None:
         """Adds the product to what is there."""
@@ -67,8 +73,9 @@ class _PeepholeLSTM(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
-        gates = _Product(weight_ih, len(flat), dtype).of(flat).to(bias.dtype).add_(bias).view(times, rows, 4 * width)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
+        from_input = (weight_ih, bias) if on_gpu else tuple(_doubled(one, width) for one in (weight_ih, bias))
+        gates = _Product(from_input[0], len(flat), dtype).of(flat, from_input[1]).view(times, rows, 4 * width)
         hs = torch.empty(times + 1, rows, width, dtype=dtype if on_gpu else bias.dtype, device=x.device)
         cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
         hs[0], cs[0] = h, c
@@ -86,20 +93,26 @@ class _PeepholeLSTM(torch.autograd.Function):
     def backward(ctx: Any, of_hs: Tensor, of_end: Tensor) -> Any:
         flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole = ctx.saved_tensors
         kind, dtype = ctx.kind, ctx.dtype
-        of_h = torch.empty_like(squashed).copy_(of_hs)
         of_c = torch.zeros_like(of_end) if ctx.last is not None else of_end.clone()
-        slopes, through = _slopes(gates, cs, squashed)
         ends = None
         if ctx.last is not None:
             ends = torch.zeros_like(squashed)
             ends[ctx.last, torch.arange(len(of_end), device=of_end.device)] = of_end
+        found = _Gradients(flat, hs, cs, weight_ih, peephole, kind, dtype, ctx.needs_input_grad[0])
         on_gpu = _gpu_kernels(of_hs, weight_hh.shape[1], kind, dtype)
         if on_gpu:
-            weight, previous = weight_hh.to(dtype), kind == "previous"
-            sums = on_gpu.all_steps_back(of_h, slopes, through, gates, weight, peephole, ends, of_c, previous)
+            slopes, through = torch.empty_like(gates), torch.empty_like(squashed)
+            _slopes(gates, cs, squashed, slopes, through)
+            of_all, weight, previous = torch.empty_like(squashed).copy_(of_hs), weight_hh.to(dtype), kind == "previous"
+            sums = on_gpu.all_steps_back(of_all, slopes, through, gates, weight, peephole, ends, of_c, previous)
+            found.add(0, sums)
+            of_h = _Product(weight_hh.t(), len(of_c), dtype).of(sums[0]).to(of_c.dtype)
         else:
-            sums = _steps_back(of_h, of_c, slopes, through, ends, gates, weight_hh, peephole, kind, dtype)
-        return _of_inputs(ctx, sums, of_c, flat, hs, cs, weight_ih, weight_hh)
+            of_h = _steps_back(of_hs, of_c, cs, squashed, ends, gates, weight_hh, peephole, kind, dtype, found)
+        of_x_type, of_h_type = ctx.like
+        of_x = None if found.of_x is None else found.of_x.view(len(squashed), len(of_c), -1).to(of_x_type)
+        weights = (found.of_weight_ih, found.of_weight_hh, found.of_bias, found.of_peephole)
+        return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None
 
 
 def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> Any:
@@ -113,16 +126,22 @@ def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> A
     return peephole_triton if peephole_triton.fits(x.shape[1], width, x.device) else None
 
 
+def _doubled(weights: Tensor, width: int) -> Tensor:
+    """Those of the candidate twice as large: tanh(x) = 2 s(2 x) - 1, which is several times faster."""
+    doubled = weights.clone()
+    doubled[2 * width : 3 * width] *= 2
+    return doubled
+
+
 def _steps(
     gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor, peephole: Tensor, kind: Peephole,
     dtype: torch.dtype,
 ) -> None:  # fmt: skip
-    """All steps forwards: `gates` holds the input's shares and then the gates; the others are filled."""
+    """All steps forwards: `gates` holds the input's shares, the candidate's twice, and then the gates; the others are
+    filled.
+    """
     _, rows, width = squashed.shape
-    candidates = gates[..., 2 * width : 3 * width].mul_(2)  # tanh(x) = 2 s(2 x) - 1, which is several times faster
-    doubled = weight_hh.clone()
-    doubled[2 * width : 3 * width] *= 2
-    product = _Product(doubled, rows, dtype)
+    product, less = _Product(_doubled(weight_hh, width), rows, dtype), gates.new_tensor(-1.0)
     of_gates, of_output = _split(peephole, kind, width)
     matrix = _Product(of_output, rows, dtype) if kind == "full" else None
     three, both = gates[..., : 3 * width], gates[..., : 2 * width]
@@ -142,58 +161,108 @@ def _steps(
         else:
             o_t.addcmul_(before if kind == "previous" else now, of_output)
         o_t.sigmoid_()
-        torch.mul(now, 2, out=s_t).sigmoid_().mul_(2).sub_(1)
+        torch.add(less, torch.mul(now, 2, out=s_t).sigmoid_(), alpha=2, out=s_t)
         torch.mul(o_t, s_t, out=h[t + 1])
-    candidates.mul_(2).sub_(1)
+    torch.add(less, g, alpha=2, out=g)
 
 
-def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor) -> tuple[Tensor, Tensor]:
-    """What each gate's sum gets of the cell's gradient (i, f, g) or the output's (o), and the cell of the output's."""
-    i, f, g, o = gates.chunk(4, -1)
-    slopes = torch.empty_like(gates)
-    of_i, of_f, of_g, of_o = slopes.chunk(4, -1)
+def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor, slopes: Tensor, through: Tensor) -> None:
+    """Fills `slopes`, what each gate's sum gets of the cell's gradient (i, f, g) or the output's (o), and `through`,
+    what the cell gets of the output's.
+    """
+    (i, f, g, o), (of_i, of_f, of_g, of_o) = gates.chunk(4, -1), slopes.chunk(4, -1)
     torch.addcmul(i, i, i, value=-1, out=of_i).mul_(g)  # g i (1 - i)
     torch.addcmul(f, f, f, value=-1, out=of_f).mul_(cs[:-1])
-    torch.addcmul(i, i * g, g, value=-1, out=of_g)  # i (1 - g^2)
+    torch.addcmul(i, i, torch.mul(g, g, out=of_g), value=-1, out=of_g)  # i (1 - g^2)
     torch.addcmul(o, o, o, value=-1, out=of_o).mul_(squashed)
-    return slopes, torch.addcmul(o, o * squashed, squashed, value=-1)
+    torch.addcmul(o, o, torch.mul(squashed, squashed, out=through), value=-1, out=through)
 
 
 def _steps_back(
-    of_h: Tensor, of_c: Tensor, slopes: Tensor, through: Tensor, ends: Tensor | None, gates: Tensor,
-    weight_hh: Tensor, peephole: Tensor, kind: Peephole, dtype: torch.dtype,
+    of_hs: Tensor, of_c: Tensor, cs: Tensor, squashed: Tensor, ends: Tensor | None, gates: Tensor,
+    weight_hh: Tensor, peephole: Tensor, kind: Peephole, dtype: torch.dtype, found: _Gradients,
 ) -> Tensor:  # fmt: skip
-    """All steps backwards: the gradients of the gates' sums; `of_c` ends as the first cell's."""
-    times, rows, width = through.shape
+    """All steps backwards: the first h's gradient; `of_c` ends as the first cell's, and `found` gets every block's."""
+    times, rows, width = squashed.shape
     of_gates, of_output = _split(peephole, kind, width)
     product = _Product(weight_hh.t(), rows, dtype)
     matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
-    sums = torch.empty_like(gates)
-    inner, inner_slopes = (one[..., : 3 * width].unflatten(-1, (3, width)) for one in (sums, slopes))  # type: ignore[no-untyped-call]
-    of_outputs, slopes_o, forget = sums[..., 3 * width :], slopes[..., 3 * width :], gates[..., width : 2 * width]
-    views = (of_h, sums, of_outputs, inner, slopes_o, inner_slopes, through, forget)
-    steps = list(zip(*(one.unbind(0) for one in views), strict=True))
-    wide, after = of_c[:, None], None
-    for t in reversed(range(times)):
-        h_t, now, o_t, inner_t, slope_o, slope_inner, through_t, forget_t = steps[t]
-        if after is not None:
-            product.add_to(h_t, after)
-        if ends is not None:
-            of_c.add_(ends[t])
-        torch.mul(h_t, slope_o, out=o_t)
-        of_c.addcmul_(h_t, through_t)
-        if matrix is not None:
-            matrix.add_to(of_c, o_t)
-        elif kind != "previous":
-            of_c.addcmul_(o_t, of_output)
-        torch.mul(slope_inner, wide, out=inner_t)
-        of_c.mul_(forget_t)
-        if kind == "previous":
-            of_c.addcmul_(o_t, of_output)
-        if of_gates is not None:
-            of_c.addcmul_(inner_t[:, 0], of_gates[0]).addcmul_(inner_t[:, 1], of_gates[1])
-        after = now
-    return sums
+    at_once = min(times, max(1, ROWS_AT_ONCE // rows))
+    sums, through = gates.new_empty(at_once, rows, 4 * width), gates.new_empty(at_once, rows, width)
+    inner, of_outputs = sums[..., : 3 * width].unflatten(-1, (3, width)), sums[..., 3 * width :]  # type: ignore[no-untyped-call]
+    steps = list(zip(*(one.unbind(0) for one in (sums, of_outputs, inner, through)), strict=True))
+    known = list(zip(of_hs.unbind(0), gates[..., width : 2 * width].unbind(0), strict=True))
+    wide, of_h = of_c[:, None], torch.zeros_like(of_c)
+    for first in reversed(range(0, times, at_once)):
+        here = min(at_once, times - first)
+        part, cells = slice(first, first + here), slice(first, first + here + 1)
+        _slopes(gates[part], cs[cells], squashed[part], sums[:here], through[:here])
+        for t in reversed(range(first, first + here)):
+            (of_output_t, forget_t), (now, o_t, inner_t, through_t) = known[t], steps[t - first]
+            of_h.add_(of_output_t)
+            if ends is not None:
+                of_c.add_(ends[t])
+            o_t.mul_(of_h)
+            of_c.addcmul_(of_h, through_t)
+            if matrix is not None:
+                matrix.add_to(of_c, o_t)
+            elif kind != "previous":
+                of_c.addcmul_(o_t, of_output)
+            inner_t.mul_(wide)
+            of_c.mul_(forget_t)
+            if kind == "previous":
+                of_c.addcmul_(o_t, of_output)
+            if of_gates is not None:
+                of_c.addcmul_(inner_t[:, 0], of_gates[0]).addcmul_(inner_t[:, 1], of_gates[1])
+            of_h = product.of(now).to(of_c.dtype)
+        found.add(first, sums[:here])
+    return of_h
+
+
+class _Gradients:
+    """The gradients of everything that goes into the gates' sums, from those of one block of steps after another."""
+
+    def __init__(
+        self, flat: Tensor, hs: Tensor, cs: Tensor, weight_ih: Tensor, peephole: Tensor, kind: Peephole,
+        dtype: torch.dtype, of_x: bool,
+    ) -> None:  # fmt: skip
+        self.flat, self.hs, self.cs = flat, hs, cs
+        self.kind, self.dtype = kind, dtype
+        self.product = _Product(weight_ih.t(), min(len(flat), ROWS_AT_ONCE), dtype) if of_x else None
+        self.of_x = torch.empty_like(flat) if of_x else None
+        self.of_weight_ih = torch.zeros_like(weight_ih)
+        self.of_weight_hh = weight_ih.new_zeros(len(weight_ih), hs.shape[2])
+        self.of_bias = weight_ih.new_zeros(len(weight_ih))
+        self.of_peephole = torch.zeros_like(peephole)
+
+    def add(self, first: int, sums: Tensor) -> None:
+        """The block's shares: sums `[K, N, 4 H]` from the step `first` on."""
+        (steps, rows, four), width = sums.shape, self.hs.shape[2]
+        whole, times = sums.view(steps * rows, four), slice(first, first + steps)
+        cast, here = whole.to(self.dtype), slice(first * rows, (first + steps) * rows)
+        if self.of_x is not None and self.product is not None:
+            self.of_x[here] = self.product.of(cast)
+        _add_product(self.of_weight_ih, cast, self.flat[here])
+        _add_product(self.of_weight_hh, cast, self.hs[times].view(steps * rows, width).to(self.dtype))
+        self.of_bias += whole.sum(0, dtype=self.of_bias.dtype)
+        of_o, before = sums[..., 3 * width :], self.cs[times]
+        seen = before if self.kind == "previous" else self.cs[first + 1 : first + steps + 1]
+        if self.kind == "full":
+            self.of_peephole += of_o.reshape(-1, width).t() @ seen.reshape(-1, width)
+            return
+        self.of_peephole[-width:] += (of_o * seen).sum((0, 1), dtype=seen.dtype)
+        if self.kind == "all":
+            for k in (0, 1):
+                share = slice(k * width, (k + 1) * width)
+                self.of_peephole[share] += (sums[..., share] * before).sum((0, 1))
+
+
+def _add_product(there: Tensor, left: Tensor, right: Tensor) -> None:
+    """Adds `left^T right`."""
+    if there.dtype == left.dtype:
+        there.addmm_(left.t(), right)
+    else:
+        there += left.t() @ right
 
 
 def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None, Tensor]:
@@ -201,45 +270,6 @@ def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None,
     if kind == "all":
         return peephole[: 2 * width].view(2, width), peephole[2 * width :]
     return None, peephole
-
-
-def _of_inputs(
-    ctx: Any, sums: Tensor, of_c: Tensor, flat: Tensor, hs: Tensor, cs: Tensor, weight_ih: Tensor, weight_hh: Tensor
-) -> tuple[Any, ...]:
-    """The gradients of everything that went in, from those of all gates' sums."""
-    needed, (of_x_type, of_h_type) = ctx.needs_input_grad, ctx.like
-    (times, rows, four), width = sums.shape, hs.shape[2]
-    whole = sums.view(times * rows, four)
-    cast = whole.to(ctx.dtype)
-    of_x = _Product(weight_ih.t(), len(cast), ctx.dtype).of(cast).view(times, rows, -1) if needed[0] else None
-    of_x = None if of_x is None else of_x.to(of_x_type)
-    of_h = None
-    if needed[1]:
-        of_h = torch.zeros_like(cs[0])
-        _Product(weight_hh.t(), rows, ctx.dtype).add_to(of_h, sums[0])
-    of_weight_ih = (cast.t() @ flat).to(weight_ih.dtype)
-    of_weight_hh = (cast.t() @ hs[:-1].reshape(times * rows, width).to(ctx.dtype)).to(weight_ih.dtype)
-    of_o, after = sums[..., 3 * width :], cs[:-1] if ctx.kind == "previous" else cs[1:]
-    if ctx.kind == "full":
-        of_peephole = of_o.reshape(-1, width).t() @ after.reshape(-1, width)
-    else:
-        of_peephole = (of_o * after).sum((0, 1), dtype=after.dtype)
-    if ctx.kind == "all":
-        before = [(sums[..., k * width : (k + 1) * width] * cs[:-1]).sum((0, 1)) for k in (0, 1)]
-        of_peephole = torch.cat([*before, of_peephole])
-    of_h = None if of_h is None else of_h.to(of_h_type)
-    return (
-        of_x,
-        of_h,
-        of_c,
-        of_weight_ih,
-        of_weight_hh,
-        whole.sum(0, dtype=weight_ih.dtype),
-        of_peephole,
-        None,
-        None,
-        None,
-    )
 
 
 def peephole_lstm(
