@@ -42,6 +42,7 @@ def test_digits(shared_data: Path, tmp_path: Path) -> None:
     hold(faults, findings_of(tmp_path / "a"), clean)
 
 
+@pytest.mark.proof
 def test_boxes(shared_data: Path, tmp_path: Path) -> None:
     faults = planted.plant_boxes(shared_data / "bccd", tmp_path / "a", 7)
     clean = findings_of(shared_data / "bccd")

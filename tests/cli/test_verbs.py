@@ -186,6 +186,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_counts_stand_beside_the_papers(call: Call) -> None:
     answer = call("models", "mobilenet_v1", "--counts", "--json")
     found = json.loads(answer.out)["counts"]

@@ -33,6 +33,7 @@ def counted(claim: Claim, unit: str) -> dict[str, float]:
     return {line.what: line.measured for line in claim.lines if line.unit == unit}
 
 
+@pytest.mark.slow
 def test_formulas_and_counts_are_equal_but_where_the_chapter_slips(claims: dict[str, Claim]) -> None:
     differ = {(one.name, line.what) for one in claims.values() for line in one.lines if line.agrees is False}
     assert differ == SLIPS
@@ -44,12 +45,14 @@ def test_formulas_and_counts_are_equal_but_where_the_chapter_slips(claims: dict[
     assert sum(line.agrees is True for one in claims.values() for line in one.lines) > 150
 
 
+@pytest.mark.slow
 def test_every_claim_of_the_chapter_has_its_rows(claims: dict[str, Claim]) -> None:
     assert {name: rows_of(name) for name in CLAIMS} == {name: one.rows for name, one in claims.items()}
     rows = {row for one in claims.values() for row in one.rows}
     assert rows >= {41, 43, 45, 46, 47, 48, 55, 56, 57, 62, 66, 74, 75, 76, 77, 79, 80, 81, 99, 108, 115, 116, 118, 122}
 
 
+@pytest.mark.slow
 def test_counts_are_torchvisions(claims: dict[str, Claim]) -> None:
     with torch.device("meta"):
         theirs = [torchvision.models.vgg16(), torchvision.models.resnet18(num_classes=10)]
@@ -59,6 +62,7 @@ def test_counts_are_torchvisions(claims: dict[str, Claim]) -> None:
     assert counted(claims["transfer"], "weights to train")["all of ResNet-18"] == resnet
 
 
+@pytest.mark.slow
 def test_counts_are_the_papers(claims: dict[str, Claim]) -> None:
     mobile = claims["mobilenet"]  # Howard et al. 2017, table 4
     assert [round(value / 1e6, 1) for value in counted(mobile, "weights").values()] == [4.2, 29.3]
@@ -124,6 +128,7 @@ def test_two_pages_without_times_are_alike() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_wrong(claims: dict[str, Claim]) -> None:
     page = cost_page([claims["googlenet"], claims["separable"]])
     assert "GoogLeNet (Nos. 63, 66): wrong" in page.html and "holds in part" in page.html

@@ -117,7 +117,8 @@ def test_fine_tuning_learns(photos: Path, weights: Path, tmp_path: Path) -> None
     assert done.results["valid"]["accuracy"] >= 0.9
 
 
-@pytest.mark.parametrize("stop_after", [2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_after", [2, 5])
 def test_a_resumed_run_ends_with_the_same_weights(photos: Path, weights: Path, tmp_path: Path, stop_after: int) -> None:
     """Stopped while the classifier learns alone, and after everything thawed; what was left out stays left out."""
     words: dict[str, Any] = {"epochs": 3, "batch_size": 8, "augment": [], "transfer.head_epochs": 1}

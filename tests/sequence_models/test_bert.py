@@ -135,6 +135,7 @@ def test_weights_of_attention_are_those_of_transformers(kind: torch.dtype, grad:
         assert not one[~both].any()
 
 
+@pytest.mark.slow
 def test_a_batch_without_padding_a_row_of_nothing_and_padding_within() -> None:
     body = Bert(num_tokens=TOKENS, size="tiny", dropout=0.0).double().eval()
     inputs = pairs()[..., 0]
