@@ -131,7 +131,7 @@ def test_one_process_of_tpe_chooses_the_same_after_a_kill(tmp_path: Path) -> Non
 
 @pytest.mark.proof
 def test_two_processes_and_twenty_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    size = ("random", 30, 150)
+    size = ("random", 30, 450)
     fell = killed(tmp_path / "killed", *size, workers=2, kills=20, draw=random.Random(7))
     check(tmp_path / "killed", straight(tmp_path / "straight", *size), trials=30)
     with capsys.disabled():
