@@ -76,7 +76,7 @@ class _PeepholeLSTM(torch.autograd.Function):
         on_gpu = _gpu_kernels(x, width, kind, dtype)
         from_input = (weight_ih, bias) if on_gpu else tuple(_doubled(one, width) for one in (weight_ih, bias))
         gates = _Product(from_input[0], len(flat), dtype).of(flat, from_input[1]).view(times, rows, 4 * width)
-        hs = torch.empty(times + 1, rows, width, dtype=dtype if on_gpu else bias.dtype, device=x.device)
+        hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
         cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
         hs[0], cs[0] = h, c
         if on_gpu:
