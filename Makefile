@@ -1,6 +1,7 @@
 # make demo   set up, train LeNet-5 on handwritten digits, write a report
 # make test   set up, then every check and test that needs no more than a few minutes
 # make check  the fast part of it: format, lint, types, house, fast tests
+# make style  format, lint and types alone
 # make proofs slow evidence: learning claims, kill tests at full count, full-size parity
 # make bench  speed, side by side with what you would otherwise use (ONLY=name for one table)
 

@@ -166,10 +166,11 @@ def test_shakespeare(seed: int, shared_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_translation(seed: int, shared_data: Path, tmp_path: Path) -> None:
-    recipe = find_recipe("translation-multi30k").with_values({"root": str(shared_data / "multi30k"), "seed": seed})
+@pytest.mark.parametrize(("name", "least"), [("translation-multi30k", 25), ("transformer-translation", 30)])
+def test_translation(name: str, least: float, seed: int, shared_data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe(name).with_values({"root": str(shared_data / "multi30k"), "seed": seed})
     run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
-    assert run.results["test"]["bleu"] >= 25
+    assert run.results["test"]["bleu"] >= least
 
 
 @pytest.mark.proof
@@ -179,11 +180,3 @@ def test_shakespeare_by_attention(seed: int, shared_data: Path, tmp_path: Path) 
     recipe = find_recipe("gpt-shakespeare").with_values({"root": str(shared_data / "tinyshakespeare"), "seed": seed})
     run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
     assert run.results["test"]["bits_per_character"] * math.log(2) <= 1.50
-
-
-@pytest.mark.proof
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_translation_by_attention(seed: int, shared_data: Path, tmp_path: Path) -> None:
-    recipe = find_recipe("transformer-translation").with_values({"root": str(shared_data / "multi30k"), "seed": seed})
-    run = carry_out(start(recipe, runs=tmp_path), lambda report: None, pictures=False)
-    assert run.results["test"]["bleu"] >= 30

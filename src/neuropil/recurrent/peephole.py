@@ -1,6 +1,6 @@
 """An LSTM whose gates see the cell, over all times at once: what torch has no kernel for.
 
-The input's products stand before the loop, each one product over all times. A step is then one product and nine
+The input's products stand before the loop, each one product over all times. A step is then one product and ten
 pointwise operations forwards, one and six backwards. The way back goes by blocks of steps: what a block needs of the
 way there is prepared at once, and so are its shares of the weights' gradients, so the gates' gradients of all times
 are never in memory together.
