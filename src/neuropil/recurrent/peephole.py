@@ -37,14 +37,19 @@ class _Product:
             self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype).contiguous(), rows)
 
     def of(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """`[N, D]` -> `[N, K]`; where there is a bias `[K]` to add, in its numbers."""
-        x = x.to(self.dtype)
-        added = bias if bias is not None and bias.dtype == self.dtype else None
+        """`[N, D]` -> `[N, K]`, with a bias `[K]` if there is one."""
+        x, bias = x.to(self.dtype), None if bias is None else bias.to(self.dtype)
         if self.packed is not None:
-            found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, added, "none", [], "")
-        else:
-            found = x @ self.weight if added is None else torch.addmm(added, x, self.weight)
-        return found if bias is None or added is not None else found.to(bias.dtype).add_(bias)
+            found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, bias, "none", [], "")
+            return found
+        return x @ self.weight if bias is None else torch.addmm(bias, x, self.weight)
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """The product and `other` `[N, K]`, which is of the product's numbers, rounded once."""
+        if self.packed is not None:
+            found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x.to(self.dtype), other, self.packed, None, "add")
+            return found
+        return torch.addmm(other, x.to(self.dtype), self.weight)
 
     def add_to(self, there: Tensor, x: Tensor) -> None:
         """Adds the product to what is there."""
@@ -75,14 +80,16 @@ class _PeepholeLSTM(torch.autograd.Function):
         flat = x.reshape(times * rows, features).to(dtype)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
         from_input = (weight_ih, bias) if on_gpu else tuple(_doubled(one, width) for one in (weight_ih, bias))
-        gates = _Product(from_input[0], len(flat), dtype).of(flat, from_input[1]).view(times, rows, 4 * width)
+        inputs = _Product(from_input[0], len(flat), dtype).of(flat, from_input[1]).view(times, rows, 4 * width)
+        gates = inputs if dtype == bias.dtype else torch.empty_like(inputs, dtype=bias.dtype)
         hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
         cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
         hs[0], cs[0] = h, c
         if on_gpu:
+            gates.copy_(inputs)
             on_gpu.all_steps(gates, weight_hh.to(dtype), peephole, hs, cs, squashed, kind == "previous")
         else:
-            _steps(gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
+            _steps(inputs, gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
         ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
         ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
         end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
@@ -105,7 +112,7 @@ class _PeepholeLSTM(torch.autograd.Function):
             _slopes(gates, cs, squashed, slopes, through)
             of_all, weight, previous = torch.empty_like(squashed).copy_(of_hs), weight_hh.to(dtype), kind == "previous"
             sums = on_gpu.all_steps_back(of_all, slopes, through, gates, weight, peephole, ends, of_c, previous)
-            found.add(0, sums)
+            found.add(0, sums, sums.to(dtype))
             of_h = _Product(weight_hh.t(), len(of_c), dtype).of(sums[0]).to(of_c.dtype)
         else:
             of_h = _steps_back(of_hs, of_c, cs, squashed, ends, gates, weight_hh, peephole, kind, dtype, found)
@@ -134,11 +141,11 @@ def _doubled(weights: Tensor, width: int) -> Tensor:
 
 
 def _steps(
-    gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor, peephole: Tensor, kind: Peephole,
-    dtype: torch.dtype,
+    inputs: Tensor, gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor, peephole: Tensor,
+    kind: Peephole, dtype: torch.dtype,
 ) -> None:  # fmt: skip
-    """All steps forwards: `gates` holds the input's shares, the candidate's twice, and then the gates; the others are
-    filled.
+    """All steps forwards: `inputs` holds the input's shares, the candidate's twice; the others are filled. `gates` may
+    be the same tensor.
     """
     _, rows, width = squashed.shape
     product, less = _Product(_doubled(weight_hh, width), rows, dtype), gates.new_tensor(-1.0)
@@ -146,11 +153,14 @@ def _steps(
     matrix = _Product(of_output, rows, dtype) if kind == "full" else None
     three, both = gates[..., : 3 * width], gates[..., : 2 * width]
     i, f, g, o = gates.chunk(4, -1)
-    steps = zip(*(one.unbind(0) for one in (gates, three, both, i, f, g, o, squashed)), strict=True)
+    steps = zip(*(one.unbind(0) for one in (inputs, gates, three, both, i, f, g, o, squashed)), strict=True)
     h, c, after = hs.unbind(0), cs.unbind(0), cs[1:].unbind(0)
-    for t, (gate, squash, inner, i_t, f_t, g_t, o_t, s_t) in enumerate(steps):
+    for t, (from_input, gate, squash, inner, i_t, f_t, g_t, o_t, s_t) in enumerate(steps):
         before, now = c[t], after[t]
-        product.add_to(gate, h[t])
+        if gates is inputs:
+            product.add_to(gate, h[t])
+        else:
+            gate.copy_(product.plus(h[t], from_input))
         if of_gates is not None:
             inner.view(rows, 2, width).addcmul_(before[:, None], of_gates)
         squash.sigmoid_()
@@ -189,17 +199,17 @@ def _steps_back(
     matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
     at_once = min(times, max(1, ROWS_AT_ONCE // rows))
     sums, through = gates.new_empty(at_once, rows, 4 * width), gates.new_empty(at_once, rows, width)
+    cast = sums if dtype == sums.dtype else torch.empty_like(sums, dtype=dtype)
     inner, of_outputs = sums[..., : 3 * width].unflatten(-1, (3, width)), sums[..., 3 * width :]  # type: ignore[no-untyped-call]
-    steps = list(zip(*(one.unbind(0) for one in (sums, of_outputs, inner, through)), strict=True))
-    known = list(zip(of_hs.unbind(0), gates[..., width : 2 * width].unbind(0), strict=True))
-    wide, of_h = of_c[:, None], torch.zeros_like(of_c)
+    steps = list(zip(*(one.unbind(0) for one in (sums, cast, of_outputs, inner, through)), strict=True))
+    forget, given = gates[..., width : 2 * width].unbind(0), of_hs.to(dtype).contiguous().unbind(0)
+    wide, of_h = of_c[:, None], given[-1].to(of_c.dtype)
     for first in reversed(range(0, times, at_once)):
         here = min(at_once, times - first)
         part, cells = slice(first, first + here), slice(first, first + here + 1)
         _slopes(gates[part], cs[cells], squashed[part], sums[:here], through[:here])
         for t in reversed(range(first, first + here)):
-            (of_output_t, forget_t), (now, o_t, inner_t, through_t) = known[t], steps[t - first]
-            of_h.add_(of_output_t)
+            now, cast_t, o_t, inner_t, through_t = steps[t - first]
             if ends is not None:
                 of_c.add_(ends[t])
             o_t.mul_(of_h)
@@ -209,13 +219,15 @@ def _steps_back(
             elif kind != "previous":
                 of_c.addcmul_(o_t, of_output)
             inner_t.mul_(wide)
-            of_c.mul_(forget_t)
+            of_c.mul_(forget[t])
             if kind == "previous":
                 of_c.addcmul_(o_t, of_output)
             if of_gates is not None:
                 of_c.addcmul_(inner_t[:, 0], of_gates[0]).addcmul_(inner_t[:, 1], of_gates[1])
-            of_h = product.of(now).to(of_c.dtype)
-        found.add(first, sums[:here])
+            if cast is not sums:
+                cast_t.copy_(now)
+            of_h = (product.plus(cast_t, given[t - 1]) if t else product.of(cast_t)).to(of_c.dtype)
+        found.add(first, sums[:here], cast[:here])
     return of_h
 
 
@@ -235,11 +247,11 @@ class _Gradients:
         self.of_bias = weight_ih.new_zeros(len(weight_ih))
         self.of_peephole = torch.zeros_like(peephole)
 
-    def add(self, first: int, sums: Tensor) -> None:
-        """The block's shares: sums `[K, N, 4 H]` from the step `first` on."""
+    def add(self, first: int, sums: Tensor, cast: Tensor) -> None:
+        """The block's shares: sums `[K, N, 4 H]` from the step `first` on, and the same in the products' numbers."""
         (steps, rows, four), width = sums.shape, self.hs.shape[2]
         whole, times = sums.view(steps * rows, four), slice(first, first + steps)
-        cast, here = whole.to(self.dtype), slice(first * rows, (first + steps) * rows)
+        cast, here = cast.view(steps * rows, four), slice(first * rows, (first + steps) * rows)
         if self.of_x is not None and self.product is not None:
             self.of_x[here] = self.product.of(cast)
         _add_product(self.of_weight_ih, cast, self.flat[here])
