@@ -31,7 +31,9 @@ ODD = [
     "\U00011938", "'s", "'LL", "'ve", "  ", "   ", " \n ", "un", "##able",
 ]  # fmt: skip
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.sampled_from(ODD)).map("".join)
+KOREAN = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3) | st.characters(max_codepoint=0x7F))
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.sampled_from(ODD)).map("".join) | KOREAN
 
 RULES = list(itertools.product([True, False], [None, True, False], [True, False]))
 

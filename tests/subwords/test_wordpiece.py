@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from neuropil.errors import InputError
 from neuropil.subwords import WordPiece
+from neuropil.subwords.basic import basic_words
 from neuropil.subwords.caching import Cache
 from neuropil.subwords.wordpiece import SPECIALS, longest_pieces
 from subwords.small_subwords import PIECES, wordpiece
-from subwords.test_basic import ODD, RULES
+from subwords.test_basic import KOREAN, ODD, RULES
 
 TEXTS = st.lists(
     st.sampled_from([*ODD, *PIECES, "again", "critics", "thing", "[MASK]", "[SEP]", "[cls]", "한국", "the "])
@@ -58,6 +59,24 @@ def test_the_short_way_is_the_readable_one(word: str) -> None:
     words = wordpiece(strip_accents=False)
     pieces = longest_pieces(word, {one: number for number, one in enumerate(PIECES)})
     assert words.pieces(word) == (["[UNK]"] if pieces is None else pieces)
+
+
+LETTERS = [chr(one) for one in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11B0), 0x11BC)]
+"""Letters of Hangul: some ends of syllables are missing."""
+
+HANGUL = [*SPECIALS, *LETTERS, *(f"##{one}" for one in LETTERS), "##\u1175\u11ab", "\u1112\u1161", "a", "##b"]
+"""Most letters are pieces by themselves only, some begin longer ones."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(KOREAN | st.text("가하힌각닭강안ab,. ", max_size=12))
+def test_korean_words_fall_into_letters(text: str) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    numbers = {one: number for number, one in enumerate(HANGUL)}
+    ours, theirs = WordPiece(HANGUL), tokenizers.BertWordPieceTokenizer(numbers)
+    assert ours.encode(text) == theirs.encode(text, add_special_tokens=False).ids
+    words = [longest_pieces(word, numbers) or ["[UNK]"] for word in basic_words(text)]
+    assert ours.pieces(text) == [piece for word in words for piece in word]
 
 
 def test_special_entries_of_letters_are_found_inside_words() -> None:

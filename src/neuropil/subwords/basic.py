@@ -47,11 +47,15 @@ def basic_words(text: str, *, lower: bool = True, strip_accents: bool | None = N
     """
     if text.isascii() and text.isprintable():  # most texts; no other rule applies
         return ASCII_WORDS.findall(text.lower() if lower else text)
+    strip_accents = lower if strip_accents is None else strip_accents
+    if HANGUL.fullmatch(text):  # most Korean ones; of the other rules, only that Hangul falls into its letters
+        text = decomposed(text) if strip_accents else text
+        return HANGUL_WORDS.findall(text.lower() if lower else text)
     patterns = _patterns(is_wide(text))
     text = patterns.removed.sub("", text)
     if chinese:
         text = patterns.chinese.sub(r" \g<0> ", text)
-    if lower if strip_accents is None else strip_accents:
+    if strip_accents:
         text = patterns.moving.sub(lambda run: decomposed(run[0]), text)
         text = patterns.marks.sub("", text)
     if lower:
@@ -60,6 +64,12 @@ def basic_words(text: str, *, lower: bool = True, strip_accents: bool | None = N
 
 
 ASCII_WORDS = re.compile("[0-9A-Za-z]+|[^0-9A-Za-z ]")
+
+HANGUL = re.compile("[ -~\uac00-\ud7a3]+")
+"""Syllables of Hangul, and what of ASCII can be printed."""
+
+HANGUL_WORDS = re.compile("[0-9A-Za-z\u1100-\u11ff\uac00-\ud7a3]+|[^0-9A-Za-z\u1100-\u11ff\uac00-\ud7a3 ]")
+"""Words of those; Hangul as syllables or, fallen apart, as letters."""
 
 
 class _Patterns(NamedTuple):

@@ -114,6 +114,7 @@ class WordPiece:
         self._inner = _Pieces.of(
             {one[len(CONTINUES) :]: number for one, number in self._numbers.items() if one.startswith(CONTINUES)}
         )
+        self._characters = frozenset(chain.from_iterable(self._numbers))
         self._plain_words = not any(one.isalnum() for one in named)
         self._words, self._chunks = Cache(self._word), Cache(self._chunk)
 
@@ -172,24 +173,32 @@ class WordPiece:
         """What stands between two spaces: special entries by name, and words."""
         if self._plain_words and chunk.isascii() and chunk.isalnum():  # one word, no rule applies but this
             word = chunk.lower() if self.lower else chunk
-            return self._whole.get(word) or self._words[word]
+            return self._whole.get(word) or self._word(word)
         found: list[int] = []
         for part in self._pattern.split(chunk) if self._pattern else [chunk]:
             if (special := self._special_numbers.get(part)) is not None:
                 found.append(special)
                 continue
-            for word in basic_words(part, lower=self.lower, strip_accents=self.strip_accents, chinese=self.chinese):
+            words = basic_words(part, lower=self.lower, strip_accents=self.strip_accents, chinese=self.chinese)
+            if len(words) == 1 and part is chunk:
+                return self._whole.get(words[0]) or self._word(words[0])
+            for word in words:
                 found += self._whole.get(word) or self._words[word]
         return tuple(found)
 
     def _word(self, word: str) -> tuple[int, ...]:
-        """As `longest_pieces`, but no piece is tried that is longer than all which begin with its first character."""
+        """As `longest_pieces`, but a character of no piece is seen at once, no piece is tried that is longer than all
+        which begin with its first character, and where each character can only be a piece by itself, as letters of
+        Hangul are, they are looked up together.
+        """
         size = len(word)
-        if size > self.longest:
+        if size > self.longest or not self._characters.issuperset(word):
             return self._no_pieces
         found: list[int] = []
-        begin, side = 0, self._first
+        begin, side, lone = 0, self._first, self._inner.lone
         while begin < size:
+            if begin and word[-1] in lone and None not in (rest := [*map(lone.get, word[begin:])]):
+                return (*found, *rest)
             end = min(size, begin + side.widths.get(word[begin], 0))
             number = None
             while end > begin and (number := side.numbers.get(word[begin:end])) is None:
@@ -207,13 +216,15 @@ class _Pieces(NamedTuple):
     numbers: dict[str, int]
     widths: dict[str, int]
     """Of the longest piece, by its first character."""
+    lone: dict[str, int]
+    """Pieces of one character with which no longer one begins."""
 
     @classmethod
     def of(cls, numbers: dict[str, int]) -> _Pieces:
         widths: dict[str, int] = {}
         for piece in filter(None, numbers):
             widths[piece[0]] = max(len(piece), widths.get(piece[0], 0))
-        return cls(numbers, widths)
+        return cls(numbers, widths, {one: numbers[one] for one, width in widths.items() if width == 1})
 
 
 def _check(entries: Sequence[str], numbers: Mapping[str, int]) -> None:
