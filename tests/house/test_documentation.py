@@ -220,13 +220,25 @@ def test_both_languages_have_the_same_rows() -> None:
     assert all(re.search(r"[가-힣]", row[1]) or row[1].isascii() for row in korean)
 
 
-@pytest.mark.slow
-def test_every_line_of_the_lecture_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_each_kind(lines: list[str]) -> list[str]:
+    """Of commands with the same first two words after `neuropil` only the first; all that is no command."""
+    kinds = {line if not line.startswith("neuropil ") else tuple(words_of(line)[:2]): line for line in reversed(lines)}
+    return [line for line in lines if line in kinds.values()]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(of_each_kind(lecture_lines()), id="one-of-each-kind", marks=pytest.mark.slow),
+        pytest.param(lecture_lines(), id="every", marks=pytest.mark.proof),
+    ],
+)
+def test_lines_of_the_lecture_run(lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom in one folder, as a reader would; each command leaves with 0."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(fences(TEXT[LECTURE], "python")[0], names)
-    for line in lecture_lines():
+    for line in lines:
         if line.startswith("neuropil "):
             with pytest.raises(SystemExit) as left:
                 main(words_of(line))

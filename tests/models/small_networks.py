@@ -13,7 +13,7 @@ FAST = (
     "shufflenet_v2", "mobilenet_v3_small", "searched",
 )  # fmt: skip
 SLOW = (
-    "resnet50", "resnet110", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
+    "resnet50", "vgg11_bn", "googlenet", "dpn68", "se_resnet18", "mobilenet_v2", "shufflenet_v1",
     "mnasnet_a1", "resnetv2_18", "extraction", "yolo_v1", "yolo_v1_tiny", "unet", "unet_backbone",
 )  # fmt: skip
 """With these, one or two of each family are fast or slow tests; the others are proofs."""

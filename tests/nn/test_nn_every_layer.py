@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,24 +140,51 @@ def test_torch_export_says_the_same(case: LayerCase) -> None:
         close(exported(x), layer(x), 1e-14)  # the same sums, perhaps in another order
 
 
+class Beside(nn.Module):
+    """Several layers, each with an input of its own: the exporter takes its time once for all of them."""
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(layer(x) for layer, x in zip(self.layers, inputs, strict=True))
+
+
+AT_ONCE = 10
+
+
 @pytest.mark.slow
-@every_layer
-def test_onnx_says_the_same(case: LayerCase) -> None:
+@pytest.mark.parametrize("first", range(0, len(CASES), AT_ONCE))
+def test_onnx_says_the_same(first: int) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    layer = build(case, training=False, dtype=torch.float32)
-    x = draw_input(case, 3, dtype=torch.float32)
+    cases = CASES[first : first + AT_ONCE]
+    layers = Beside([build(case, training=False, dtype=torch.float32) for case in cases])
+
+    def drawn(batch: int) -> tuple[Tensor, ...]:
+        return tuple(draw_input(case, batch, dtype=torch.float32) for case in cases)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own dependencies
         program = torch.onnx.export(
-            layer, (x,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False
+            layers,
+            drawn(3),
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=(({0: torch.export.Dim("batch")},) * len(cases),),
         )
     assert program is not None
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
     for batch in (3, 5):
-        x = draw_input(case, batch, dtype=torch.float32)
+        inputs = drawn(batch)
         with torch.no_grad():
-            expected = layer(x)
-        (said,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-        scale = expected.abs().max().item()
-        torch.testing.assert_close(torch.as_tensor(said), expected, rtol=1e-5, atol=1e-5 * scale)
+            expected = layers(*inputs)
+        said = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
+        for case, mine, theirs in zip(cases, expected, said, strict=True):
+            scale = mine.abs().max().item()
+            torch.testing.assert_close(
+                torch.as_tensor(theirs), mine, rtol=1e-5, atol=1e-5 * scale,
+                msg=lambda text, name=case.name: f"{name}: {text}",
+            )  # fmt: skip
