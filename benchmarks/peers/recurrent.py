@@ -20,7 +20,8 @@ from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN
 
 __all__ = ["COMPETITORS", "PeepholeLoop"]
 
-WARM_UP, RUNS = 2, 7
+WARM_UP, RUNS, SECONDS = 3, 7, 0.8
+"""Runs that do not count, how many do at least, and how long these take together at least."""
 
 Run = Callable[[Tensor], Tensor]
 
@@ -72,8 +73,8 @@ def _measured(make: Callable[[int, int], Run], bf16: bool, seed: int) -> Measure
         run, x = make(features, width), torch.randn(batch, steps, features).requires_grad_()
         gradient = torch.randn(batch, steps, width)
         precision = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
-        seconds = []
-        for _ in range(WARM_UP + RUNS):
+        seconds: list[float] = []
+        while len(seconds) < WARM_UP + RUNS or sum(seconds[WARM_UP:]) < SECONDS:
             begin = time.perf_counter()
             with precision:
                 outputs = run(x)
