@@ -13,7 +13,7 @@ __all__ = ["bootstrap_interval", "of_pair", "summarize_pairs"]
 
 RESAMPLES = 10_000
 NOISY = 0.9
-"""A pair after which the probe runs below this share of the session's best."""
+"""A pair with a probe below this share of the session's best."""
 
 
 def bootstrap_interval(values: Sequence[float], *, share: float = 0.95, seed: int = 0) -> tuple[float, float]:

@@ -92,7 +92,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One run of each side, and the probe's speed right after, as a share of the session's best."""
+    """One run of each side, and the slower of the probes behind them, as a share of the session's best."""
 
     ours: Measurement
     peer: Measurement

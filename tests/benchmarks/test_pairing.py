@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from benchmarks.pairing import BenchmarkError, Session, check_equal_work, run_competitor
 from benchmarks.records import Duel, Measurement, Row
@@ -25,7 +27,7 @@ def session(probes: list[float]) -> tuple[Session, list[tuple[str, int]]]:
 
 
 def test_competitors_run_in_turn_with_one_seed_a_pair() -> None:
-    sitting, runs = session([100.0] * 5)
+    sitting, runs = session([100.0] * 9)
     found = sitting.duel("topic", duel())
     assert [name for name, _ in runs] == list("ABBAABBA")
     assert [seed for _, seed in runs] == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -33,19 +35,21 @@ def test_competitors_run_in_turn_with_one_seed_a_pair() -> None:
 
 
 def test_a_pair_on_a_busy_machine_is_repeated_twice_at_most() -> None:
-    sitting, runs = session([100.0, 100.0, 80.0, 95.0, 50.0, 50.0, 50.0])
+    pairs = [[100.0, 100.0], [100.0, 80.0], [95.0, 100.0], [50.0, 100.0], [100.0, 60.0], [40.0, 40.0]]
+    sitting, runs = session([100.0, *chain.from_iterable(pairs)])
     found = sitting.duel("topic", duel(3))
     assert "".join(name for name, _ in runs) == "AB" + "BABA" + "ABABAB"
-    assert [one.probe for one in found] == [1.0, 0.95, 0.5]
+    assert [one.probe for one in found] == [1.0, 0.95, 0.6]
+    assert found[2].ours.figures == {"s": 9.0}, "the least disturbed of the three counts"
 
 
 def test_the_best_probe_is_that_of_the_session() -> None:
-    sitting, _ = session([100.0, 200.0, 100.0, 100.0, 100.0])
+    sitting, _ = session([100.0, 200.0, 200.0, *[100.0] * 6])
     assert [one.probe for one in sitting.duel("topic", duel(2))] == [1.0, 0.5]
 
 
 def test_pairs_can_be_overridden() -> None:
-    sitting, runs = session([100.0] * 3)
+    sitting, runs = session([100.0] * 5)
     assert len(sitting.duel("topic", duel(15), pairs=2)) == 2
     assert len(runs) == 4
 
