@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -197,7 +197,7 @@ class WordPiece:
         found: list[int] = []
         begin, side, lone = 0, self._first, self._inner.lone
         while begin < size:
-            if begin and word[-1] in lone and None not in (rest := [*map(lone.get, word[begin:])]):
+            if begin and word[-1] in lone and -1 not in (rest := [*map(lone.get, word[begin:], repeat(-1))]):
                 return (*found, *rest)
             end = min(size, begin + side.widths.get(word[begin], 0))
             number = None
