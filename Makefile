@@ -9,6 +9,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip need not compile all of torch: Python compiles what it imports, once, where it may keep it.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL := $(BIN)/pip install --quiet --no-compile --editable
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
@@ -22,11 +25,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 	@touch $@
 
 .venv/demo: .venv/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --editable ".[all]"
+	$(INSTALL) ".[all]"
 	@touch $@
 
 .venv/dev: .venv/demo
-	$(BIN)/pip install --quiet --editable ".[all,dev,oracle]"
+	$(INSTALL) ".[all,dev,oracle]"
 	@touch $@
 
 demo: .venv/demo
