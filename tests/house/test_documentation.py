@@ -221,9 +221,9 @@ def test_both_languages_have_the_same_rows() -> None:
 
 
 def of_each_kind(lines: list[str]) -> list[str]:
-    """Of commands with the same first two words after `neuropil` only the first; all that is no command."""
+    """Of commands with the same first two words after `neuropil` only the first, no search; all that is no command."""
     kinds = {line if not line.startswith("neuropil ") else tuple(words_of(line)[:2]): line for line in reversed(lines)}
-    return [line for line in lines if line in kinds.values()]
+    return [line for line in lines if line in kinds.values() and not line.startswith("neuropil search ")]
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,14 @@ from neuropil.pictures.network import draw_network
 from sequence_models.small_sequences import VARIANTS, build, inputs
 
 QUICK = ("perceptron", "line", "lenet5", "lenet5_modern")
+LONG = ("densenet121", "mobilenet_v3_small", "seq2seq_additive", "seq2seq_peephole", "tagger_recurrent")
 
 
 def _mark(name: str) -> Any:
     if name in QUICK:
         return ()
-    return pytest.mark.slow if name in FAST or name in SLOW else pytest.mark.proof
+    short = name in (*FAST, *SLOW, *VARIANTS) and name not in LONG
+    return pytest.mark.slow if short else pytest.mark.proof
 
 
 def keys_of(graph: Graph) -> list[tuple[Any, ...]]:
@@ -61,8 +63,7 @@ def test_drawn_edges_are_exports(name: str) -> None:
     assert len(graph.edges) >= len(graph.nodes) - 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [pytest.param(v, marks=_mark(v)) for v in VARIANTS])
 def test_drawn_edges_of_sequence_networks_are_exports(variant: str) -> None:
     held_to_export(build(variant), *inputs(variant))
 

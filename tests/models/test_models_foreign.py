@@ -15,7 +15,7 @@ from neuropil.models import create_model
 from neuropil.models.shufflenet_v1 import ShuffleUnit
 
 PLAIN = [
-    ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227, 60_965_224),
+    pytest.param("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227, 60_965_224, marks=pytest.mark.proof),
     pytest.param("vgg19", "vgg19", {}, 224, 143_667_240, marks=pytest.mark.proof),
     ("inception_v1", "googlenet", {"auxiliary": False}, 221, 6_998_552),
 ]

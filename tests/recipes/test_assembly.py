@@ -75,10 +75,11 @@ def ready(name: str, shared_data: Path, tmp_path: Path) -> assembly.Assembly:
 
 
 LARGE = (
-    "bccd-yolo", "membrane-unet", "tagging-english", "sentiment-names", "translation-multi30k", "bert-pretrain",
+    "bccd-yolo", "tagging-english", "sentiment-names", "translation-multi30k", "bert-pretrain",
     "bert-finetune-tags", "gpt-text", "gpt-shakespeare", "transformer-translation",
 )  # fmt: skip
-EVERY = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in list_recipes()]
+MARKS = {"membrane-unet": pytest.mark.proof} | dict.fromkeys(LARGE, pytest.mark.slow)
+EVERY = [pytest.param(name, marks=MARKS.get(name, ())) for name in list_recipes()]
 
 
 @pytest.mark.parametrize("name", EVERY)

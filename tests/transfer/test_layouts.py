@@ -411,13 +411,8 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
         write_layout(odd, tmp_path / "odd")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("BertForPreTraining", marks=pytest.mark.proof),
-        pytest.param("GPT2LMHeadModel", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.proof
+@pytest.mark.parametrize("name", ["BertForPreTraining", "GPT2LMHeadModel"])
 def test_published_sizes_say_the_same(name: str, transformers: Any, tmp_path: Path) -> None:
     """BERT-base and the small GPT-2, with random weights."""
     config = transformers.BertConfig() if name.startswith("Bert") else transformers.GPT2Config()
