@@ -8,6 +8,7 @@ are never in memory together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,6 +25,9 @@ ROWS_AT_ONCE = 1024
 
 WORTH_PACKING = 1 << 21
 """Multiply-adds from which on it pays to have a product done by oneDNN, with its weight laid out anew."""
+
+LARGEST_KEPT = 32 << 20
+"""Bytes of the largest stretch of memory that glibc keeps when it is freed."""
 
 
 def _onednn_pays(like: Tensor, multiply_adds: int, dtype: torch.dtype) -> bool:
@@ -59,6 +63,13 @@ class _Product:
             return found
         return torch.addmm(other, x.to(self.dtype), self.weight)
 
+    def plus_into(self, out: Tensor, x: Tensor, other: Tensor) -> None:
+        """The same, written to what may be of other numbers."""
+        if self.packed is None and out.dtype == self.dtype:
+            torch.addmm(other, x, self.weight, out=out)
+        else:
+            out.copy_(self.plus(x, other))
+
     def add_to(self, there: Tensor, x: Tensor) -> None:
         """Adds the product to what is there."""
         if self.packed is None and there.dtype == self.dtype:
@@ -87,17 +98,15 @@ class _PeepholeLSTM(torch.autograd.Function):
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
-        from_input = (weight_ih, bias) if on_gpu else tuple(_doubled(one, width) for one in (weight_ih, bias))
-        inputs = _Product(from_input[0], len(flat), dtype).of(flat, from_input[1]).view(times, rows, 4 * width)
-        gates = inputs if dtype == bias.dtype else torch.empty_like(inputs, dtype=bias.dtype)
+        weights, biases = (weight_ih, bias) if on_gpu else (_doubled(one, width) for one in (weight_ih, bias))
         hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
-        cs, squashed = bias.new_empty(times + 1, rows, width), bias.new_empty(times, rows, width)
+        gates, squashed, cs = _room(bias, times, rows, width)
         hs[0], cs[0] = h, c
         if on_gpu:
-            gates.copy_(inputs)
+            gates.copy_(_Product(weights, len(flat), dtype).of(flat, biases).view_as(gates))
             on_gpu.all_steps(gates, weight_hh.to(dtype), peephole, hs, cs, squashed, kind == "previous")
         else:
-            _steps(inputs, gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
+            _steps(_shares(flat, weights, biases, rows), gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
         ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
         ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
         end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
@@ -148,13 +157,34 @@ def _doubled(weights: Tensor, width: int) -> Tensor:
     return doubled
 
 
-def _steps(
-    inputs: Tensor, gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor, peephole: Tensor,
-    kind: Peephole, dtype: torch.dtype,
-) -> None:  # fmt: skip
-    """All steps forwards: `inputs` holds the input's shares, the candidate's twice; the others are filled. `gates` may
-    be the same tensor.
+def _room(like: Tensor, times: int, rows: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Gates `[T, N, 4 H]`, squashed cells `[T, N, H]` and cells `[T + 1, N, H]`, empty.
+
+    As many of them as may be are one stretch of memory: of what is freed, glibc keeps twice the largest stretch that it
+    ever kept, and gives the rest back to the system, which costs a quarter as much time as the arithmetic.
     """
+    parts = (4 * times, times, times + 1)
+    most = LARGEST_KEPT // (like.element_size() * rows * width)
+    together = max(count for count in (1, 2, 3) if sum(parts[:count]) < most or count == 1)
+    stretch = like.new_empty(sum(parts[:together]), rows, width)
+    pieces: list[Tensor] = list(stretch.split(parts[:together]))  # type: ignore[no-untyped-call]
+    gates, squashed, cells = pieces + [like.new_empty(part, rows, width) for part in parts[together:]]
+    return gates.view(times, rows, 4 * width), squashed, cells
+
+
+def _shares(flat: Tensor, weight: Tensor, bias: Tensor, rows: int) -> Iterator[Tensor]:
+    """The input's share `[N, 4 H]` of each step's sums, made by blocks of steps."""
+    at_once = min(len(flat), rows * max(1, ROWS_AT_ONCE // rows))
+    product = _Product(weight, at_once, flat.dtype)
+    for block in flat.split(at_once):  # type: ignore[no-untyped-call]
+        yield from product.of(block, bias).view(-1, rows, len(bias)).unbind(0)
+
+
+def _steps(
+    shares: Iterator[Tensor], gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor,
+    peephole: Tensor, kind: Peephole, dtype: torch.dtype,
+) -> None:  # fmt: skip
+    """All steps forwards: `shares` gives the input's, the candidate's twice; the others are filled."""
     _, rows, width = squashed.shape
     product, less = _Product(_doubled(weight_hh, width), rows, dtype), gates.new_tensor(-1.0)
     of_gates, of_output = _split(peephole, kind, width)
@@ -164,10 +194,7 @@ def _steps(
     h, c = hs.unbind(0), cs.unbind(0)
     for t, (gate, squash, i_t, f_t, g_t, o_t, s_t) in enumerate(steps):
         before, now = c[t], c[t + 1]
-        if gates is inputs:
-            product.add_to(gate, h[t])
-        else:
-            gate.copy_(product.plus(h[t], inputs[t]))
+        product.plus_into(gate, h[t], next(shares))
         if of_gates is not None:
             gate[:, : 2 * width].view(rows, 2, width).addcmul_(before[:, None], of_gates)
         squash.sigmoid_()
@@ -209,11 +236,12 @@ def _steps_back(
     cast = sums if dtype == sums.dtype else torch.empty_like(sums, dtype=dtype)
     inner, of_outputs = sums[..., : 3 * width].unflatten(-1, (3, width)), sums[..., 3 * width :]  # type: ignore[no-untyped-call]
     steps = list(zip(*(one.unbind(0) for one in (sums, cast, of_outputs, inner, through)), strict=True))
-    forget, given = gates[..., width : 2 * width].unbind(0), of_hs.to(dtype).contiguous().unbind(0)
-    wide, of_h = of_c[:, None], given[-1].to(of_c.dtype)
+    forget, wide = gates[..., width : 2 * width].unbind(0), of_c[:, None]
+    of_h = of_hs[-1].to(dtype).to(of_c.dtype)
     for first in reversed(range(0, times, at_once)):
         here = min(at_once, times - first)
         part, cells = slice(first, first + here), slice(first, first + here + 1)
+        given = of_hs[max(0, first - 1) : first + here - 1].to(dtype).contiguous().unbind(0)  # to the steps before
         _slopes(gates[part], cs[cells], squashed[part], sums[:here], through[:here])
         for t in reversed(range(first, first + here)):
             now, cast_t, o_t, inner_t, through_t = steps[t - first]
@@ -233,7 +261,8 @@ def _steps_back(
                 of_c.addcmul_(inner_t[:, 0], of_gates[0]).addcmul_(inner_t[:, 1], of_gates[1])
             if cast is not sums:
                 cast_t.copy_(now)
-            of_h = (product.plus(cast_t, given[t - 1]) if t else product.of(cast_t)).to(of_c.dtype)
+            before = given[t - 1 - max(0, first - 1)] if t else None
+            of_h = (product.of(cast_t) if before is None else product.plus(cast_t, before)).to(of_c.dtype)
         found.add(first, sums[:here], cast[:here])
     return of_h
 
@@ -278,14 +307,14 @@ class _Gradients:
 
 
 def _add_product(there: Tensor, left: Tensor, right: Tensor) -> None:
-    """Adds `left^T right`, to what lies by columns."""
-    if there.dtype == left.dtype and _onednn_pays(left, left.numel() * right.shape[1], left.dtype):
+    """Adds `left^T right` to what lies by columns."""
+    if there.dtype != left.dtype:
+        there.t().add_(right.t() @ left)
+    elif _onednn_pays(left, left.numel() * right.shape[1], left.dtype):
         narrow = right.t().contiguous()
         there.t().add_(torch.ops.mkldnn._linear_pointwise(narrow, left.t(), None, "none", [], ""))
-    elif there.dtype == left.dtype:
-        there.addmm_(left.t(), right)
     else:
-        there += left.t() @ right
+        there.addmm_(left.t(), right)
 
 
 def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None, Tensor]:
