@@ -100,7 +100,8 @@ class _PeepholeLSTM(torch.autograd.Function):
         on_gpu = _gpu_kernels(x, width, kind, dtype)
         weights, biases = (weight_ih, bias) if on_gpu else (_doubled(one, width) for one in (weight_ih, bias))
         hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
-        gates, squashed, cs = _room(bias, times, rows, width)
+        gates, cs = _room(bias, times, rows, width)
+        squashed = bias.new_empty(times if on_gpu else 1, rows, width)
         hs[0], cs[0] = h, c
         if on_gpu:
             gates.copy_(_Product(weights, len(flat), dtype).of(flat, biases).view_as(gates))
@@ -120,7 +121,7 @@ class _PeepholeLSTM(torch.autograd.Function):
         of_c = torch.zeros_like(of_end) if ctx.last is not None else of_end.clone()
         ends = None
         if ctx.last is not None:
-            ends = torch.zeros_like(squashed)
+            ends = torch.zeros_like(cs[1:])
             ends[ctx.last, torch.arange(len(of_end), device=of_end.device)] = of_end
         found = _Gradients(flat, hs, cs, weight_ih, peephole, kind, dtype, ctx.needs_input_grad[0])
         on_gpu = _gpu_kernels(of_hs, weight_hh.shape[1], kind, dtype)
@@ -132,9 +133,9 @@ class _PeepholeLSTM(torch.autograd.Function):
             found.add(0, sums, sums.to(dtype))
             of_h = _Product(weight_hh.t(), len(of_c), dtype).of(sums[0]).to(of_c.dtype)
         else:
-            of_h = _steps_back(of_hs, of_c, cs, squashed, ends, gates, weight_hh, peephole, kind, dtype, found)
+            of_h = _steps_back(of_hs, of_c, cs, ends, gates, weight_hh, peephole, kind, dtype, found)
         of_x_type, of_h_type = ctx.like
-        of_x = None if found.of_x is None else found.of_x.view(len(squashed), len(of_c), -1).to(of_x_type)
+        of_x = None if found.of_x is None else found.of_x.view(len(of_hs), len(of_c), -1).to(of_x_type)
         weights = (found.of_weight_ih, found.of_weight_hh, found.of_bias, found.of_peephole)
         return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None
 
@@ -157,19 +158,18 @@ def _doubled(weights: Tensor, width: int) -> Tensor:
     return doubled
 
 
-def _room(like: Tensor, times: int, rows: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Gates `[T, N, 4 H]`, squashed cells `[T, N, H]` and cells `[T + 1, N, H]`, empty.
+def _room(like: Tensor, times: int, rows: int, width: int) -> tuple[Tensor, Tensor]:
+    """Gates `[T, N, 4 H]` and cells `[T + 1, N, H]`, empty.
 
-    As many of them as may be are one stretch of memory: of what is freed, glibc keeps twice the largest stretch that it
-    ever kept, and gives the rest back to the system, which costs a quarter as much time as the arithmetic.
+    They are one stretch of memory where that is small enough: of what is freed, glibc keeps twice the largest stretch
+    that it ever kept, and gives the rest back to the system, which costs a quarter as much time as the arithmetic.
     """
-    parts = (4 * times, times, times + 1)
-    most = LARGEST_KEPT // (like.element_size() * rows * width)
-    together = max(count for count in (1, 2, 3) if sum(parts[:count]) < most or count == 1)
-    stretch = like.new_empty(sum(parts[:together]), rows, width)
-    pieces: list[Tensor] = list(stretch.split(parts[:together]))  # type: ignore[no-untyped-call]
-    gates, squashed, cells = pieces + [like.new_empty(part, rows, width) for part in parts[together:]]
-    return gates.view(times, rows, 4 * width), squashed, cells
+    parts = (4 * times, times + 1)
+    if like.element_size() * sum(parts) * rows * width < LARGEST_KEPT:
+        gates, cells = like.new_empty(sum(parts), rows, width).split(parts)  # type: ignore[no-untyped-call]
+    else:
+        gates, cells = (like.new_empty(part, rows, width) for part in parts)
+    return gates.view(times, rows, 4 * width), cells
 
 
 def _shares(flat: Tensor, weight: Tensor, bias: Tensor, rows: int) -> Iterator[Tensor]:
@@ -184,15 +184,18 @@ def _steps(
     shares: Iterator[Tensor], gates: Tensor, hs: Tensor, cs: Tensor, squashed: Tensor, weight_hh: Tensor,
     peephole: Tensor, kind: Peephole, dtype: torch.dtype,
 ) -> None:  # fmt: skip
-    """All steps forwards: `shares` gives the input's, the candidate's twice; the others are filled."""
-    _, rows, width = squashed.shape
+    """All steps forwards: `shares` gives the input's, the candidate's twice; the others are filled, `squashed`
+    `[1, N, H]` with the last cell's tanh.
+    """
+    (s_t,) = squashed
+    rows, width = s_t.shape
     product, less = _Product(_doubled(weight_hh, width), rows, dtype), gates.new_tensor(-1.0)
     of_gates, of_output = _split(peephole, kind, width)
     matrix = _Product(of_output, rows, dtype) if kind == "full" else None
     i, f, g, o = gates.chunk(4, -1)
-    steps = zip(*(one.unbind(0) for one in (gates, gates[..., : 3 * width], i, f, g, o, squashed)), strict=True)
+    steps = zip(*(one.unbind(0) for one in (gates, gates[..., : 3 * width], i, f, g, o)), strict=True)
     h, c = hs.unbind(0), cs.unbind(0)
-    for t, (gate, squash, i_t, f_t, g_t, o_t, s_t) in enumerate(steps):
+    for t, (gate, squash, i_t, f_t, g_t, o_t) in enumerate(steps):
         before, now = c[t], c[t + 1]
         product.plus_into(gate, h[t], next(shares))
         if of_gates is not None:
@@ -205,9 +208,13 @@ def _steps(
         else:
             o_t.addcmul_(before if kind == "previous" else now, of_output)
         o_t.sigmoid_()
-        torch.add(less, torch.mul(now, 2, out=s_t).sigmoid_(), alpha=2, out=s_t)
-        torch.mul(o_t, s_t, out=h[t + 1])
+        torch.mul(o_t, _tanh(now, less, s_t), out=h[t + 1])
     torch.add(less, g, alpha=2, out=g)
+
+
+def _tanh(x: Tensor, less: Tensor, out: Tensor) -> Tensor:
+    """By sigmoid, which is quicker; `less` is -1."""
+    return torch.add(less, torch.mul(x, 2, out=out).sigmoid_(), alpha=2, out=out)
 
 
 def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor, slopes: Tensor, through: Tensor) -> None:
@@ -223,16 +230,17 @@ def _slopes(gates: Tensor, cs: Tensor, squashed: Tensor, slopes: Tensor, through
 
 
 def _steps_back(
-    of_hs: Tensor, of_c: Tensor, cs: Tensor, squashed: Tensor, ends: Tensor | None, gates: Tensor,
-    weight_hh: Tensor, peephole: Tensor, kind: Peephole, dtype: torch.dtype, found: _Gradients,
+    of_hs: Tensor, of_c: Tensor, cs: Tensor, ends: Tensor | None, gates: Tensor, weight_hh: Tensor,
+    peephole: Tensor, kind: Peephole, dtype: torch.dtype, found: _Gradients,
 ) -> Tensor:  # fmt: skip
     """All steps backwards: the first h's gradient; `of_c` ends as the first cell's, and `found` gets every block's."""
-    times, rows, width = squashed.shape
+    times, rows, width = of_hs.shape
     of_gates, of_output = _split(peephole, kind, width)
     product = _Product(weight_hh.t(), rows, dtype)
     matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
     at_once = min(times, max(1, ROWS_AT_ONCE // rows))
     sums, through = gates.new_empty(at_once, rows, 4 * width), gates.new_empty(at_once, rows, width)
+    squashed, less = torch.empty_like(through), gates.new_tensor(-1.0)
     cast = sums if dtype == sums.dtype else torch.empty_like(sums, dtype=dtype)
     inner, of_outputs = sums[..., : 3 * width].unflatten(-1, (3, width)), sums[..., 3 * width :]  # type: ignore[no-untyped-call]
     steps = list(zip(*(one.unbind(0) for one in (sums, cast, of_outputs, inner, through)), strict=True))
@@ -242,7 +250,7 @@ def _steps_back(
         here = min(at_once, times - first)
         part, cells = slice(first, first + here), slice(first, first + here + 1)
         given = of_hs[max(0, first - 1) : first + here - 1].to(dtype).contiguous().unbind(0)  # to the steps before
-        _slopes(gates[part], cs[cells], squashed[part], sums[:here], through[:here])
+        _slopes(gates[part], cs[cells], _tanh(cs[cells][1:], less, squashed[:here]), sums[:here], through[:here])
         for t in reversed(range(first, first + here)):
             now, cast_t, o_t, inner_t, through_t = steps[t - first]
             if ends is not None:
