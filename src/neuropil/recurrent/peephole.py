@@ -63,13 +63,6 @@ class _Product:
             return found
         return torch.addmm(other, x.to(self.dtype), self.weight)
 
-    def plus_into(self, out: Tensor, x: Tensor, other: Tensor) -> None:
-        """The same, written to what may be of other numbers."""
-        if self.packed is None and out.dtype == self.dtype:
-            torch.addmm(other, x, self.weight, out=out)
-        else:
-            out.copy_(self.plus(x, other))
-
     def add_to(self, there: Tensor, x: Tensor) -> None:
         """Adds the product to what is there."""
         if self.packed is None and there.dtype == self.dtype:
@@ -193,21 +186,21 @@ def _steps(
     of_gates, of_output = _split(peephole, kind, width)
     matrix = _Product(of_output, rows, dtype) if kind == "full" else None
     i, f, g, o = gates.chunk(4, -1)
-    steps = zip(*(one.unbind(0) for one in (gates, gates[..., : 3 * width], i, f, g, o)), strict=True)
+    steps = zip(shares, *(one.unbind(0) for one in (gates[..., : 3 * width], i, f, g, o)), strict=True)
     h, c = hs.unbind(0), cs.unbind(0)
-    for t, (gate, squash, i_t, f_t, g_t, o_t) in enumerate(steps):
+    for t, (share, inner_t, i_t, f_t, g_t, o_t) in enumerate(steps):
         before, now = c[t], c[t + 1]
-        product.plus_into(gate, h[t], next(shares))
+        inner, outer = product.plus(h[t], share).to(gates.dtype).tensor_split((3 * width,), 1)
         if of_gates is not None:
-            gate[:, : 2 * width].view(rows, 2, width).addcmul_(before[:, None], of_gates)
-        squash.sigmoid_()
+            inner[:, : 2 * width].view(rows, 2, width).addcmul_(before[:, None], of_gates)
+        torch.sigmoid(inner, out=inner_t)
         torch.mul(before, f_t, out=now)
         now.sub_(i_t).addcmul_(i_t, g_t, value=2)
         if matrix is not None:
-            matrix.add_to(o_t, now)
+            matrix.add_to(outer, now)
+            torch.sigmoid(outer, out=o_t)
         else:
-            o_t.addcmul_(before if kind == "previous" else now, of_output)
-        o_t.sigmoid_()
+            torch.addcmul(outer, before if kind == "previous" else now, of_output, out=o_t).sigmoid_()
         torch.mul(o_t, _tanh(now, less, s_t), out=h[t + 1])
     torch.add(less, g, alpha=2, out=g)
 
