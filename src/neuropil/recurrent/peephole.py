@@ -129,7 +129,8 @@ class _PeepholeLSTM(torch.autograd.Function):
             of_h = _steps_back(of_hs, of_c, cs, ends, gates, weight_hh, peephole, kind, dtype, found)
         of_x_type, of_h_type = ctx.like
         of_x = None if found.of_x is None else found.of_x.view(len(of_hs), len(of_c), -1).to(of_x_type)
-        weights = (found.of_weight_ih, found.of_weight_hh, found.of_bias, found.of_peephole)
+        of_weights = (one.t() for one in found.of_weights.tensor_split((found.features,)))
+        weights = (*of_weights, found.of_bias, found.of_peephole)
         return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None
 
 
@@ -279,9 +280,8 @@ class _Gradients:
         self.kind, self.dtype = kind, dtype
         self.product = _Product(weight_ih.t(), min(len(flat), ROWS_AT_ONCE), dtype) if of_x else None
         self.of_x = torch.empty_like(flat) if of_x else None
-        self.of_weight_ih, self.of_weight_hh = (
-            weight_ih.new_zeros(columns, len(weight_ih)).t() for columns in (weight_ih.shape[1], hs.shape[2])
-        )
+        self.features = flat.shape[1]
+        self.of_weights = weight_ih.new_zeros(self.features + hs.shape[2], len(weight_ih))  # transposed, both
         self.of_bias = weight_ih.new_zeros(len(weight_ih))
         self.of_peephole = torch.zeros_like(peephole)
 
@@ -292,8 +292,10 @@ class _Gradients:
         cast, here = cast.view(steps * rows, four), slice(first * rows, (first + steps) * rows)
         if self.of_x is not None and self.product is not None:
             self.of_x[here] = self.product.of(cast)
-        _add_product(self.of_weight_ih, cast, self.flat[here])
-        _add_product(self.of_weight_hh, cast, self.hs[times].view(steps * rows, width).to(self.dtype))
+        fed = cast.new_empty(len(self.of_weights), steps * rows)
+        fed[: self.features] = self.flat[here].t()
+        fed[self.features :] = self.hs[times].view(steps * rows, width).t()
+        _add_product(self.of_weights, fed, cast)
         self.of_bias += whole.sum(0, dtype=self.of_bias.dtype)
         of_o, before = sums[..., 3 * width :], self.cs[times]
         seen = before if self.kind == "previous" else self.cs[first + 1 : first + steps + 1]
@@ -308,14 +310,13 @@ class _Gradients:
 
 
 def _add_product(there: Tensor, left: Tensor, right: Tensor) -> None:
-    """Adds `left^T right` to what lies by columns."""
+    """Adds `left right`."""
     if there.dtype != left.dtype:
-        there.t().add_(right.t() @ left)
+        there += left @ right
     elif _onednn_pays(left, left.numel() * right.shape[1], left.dtype):
-        narrow = right.t().contiguous()
-        there.t().add_(torch.ops.mkldnn._linear_pointwise(narrow, left.t(), None, "none", [], ""))
+        there += torch.ops.mkldnn._linear_pointwise(left, right.t(), None, "none", [], "")
     else:
-        there.addmm_(left.t(), right)
+        there.addmm_(left, right)
 
 
 def _split(peephole: Tensor, kind: Peephole, width: int) -> tuple[Tensor | None, Tensor]:
