@@ -69,28 +69,49 @@ def test_outputs_and_gradients_are_torchs(
 KINDS = ["output", "all", "full", "previous"]
 
 
-@pytest.mark.parametrize("at_once", [1024, 12, 1], ids=["one block", "blocks of three steps", "step by step"])
+@pytest.mark.parametrize(
+    "at_once, dtype, within",
+    [
+        pytest.param(1024, torch.float64, 1e-12, id="one block"),
+        pytest.param(12, torch.float64, 1e-12, id="blocks of three steps"),
+        pytest.param(1, torch.float64, 1e-12, id="step by step"),
+        pytest.param(12, torch.float32, 2e-5, id="by oneDNN"),
+    ],
+)
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_peepholes_have_the_gradients_of_their_steps(
-    kind: Any, bidirectional: bool, ragged: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    kind: Any, bidirectional: bool, ragged: bool, at_once: int, dtype: torch.dtype, within: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """The form over all times, whose gradients are written by hand, beside autograd over single steps."""
     monkeypatch.setattr(peephole, "ROWS_AT_ONCE", at_once)
+    if dtype == torch.float32:  # small as they are
+        monkeypatch.setattr(peephole, "WORTH_PACKING", 0)
+        monkeypatch.setattr(peephole, "LARGEST_KEPT", 0)
     torch.manual_seed(0)
-    layer = LSTM(3, 5, num_layers=2, peephole=kind, bidirectional=bidirectional).double()
-    x = torch.randn(4, 7, 3, dtype=torch.float64, requires_grad=True)
+    layer = LSTM(3, 5, num_layers=2, peephole=kind, bidirectional=bidirectional).to(dtype)
+    x = torch.randn(4, 7, 3, dtype=dtype, requires_grad=True)
     rows = 4 if bidirectional else 2
-    state = tuple(torch.randn(rows, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    weight = torch.randn(4, 7, layer.out_features, dtype=torch.float64)
+    state = tuple(torch.randn(rows, 4, 5, dtype=dtype, requires_grad=True) for _ in range(2))
+    weight = torch.randn(4, 7, layer.out_features, dtype=dtype)
     found = []
     for layer.stepwise in (False, True):
         outputs, (h, c) = layer(x, state, LENGTHS if ragged else None)
         total = (outputs * weight).sum() + h.sin().sum() + 2 * c.cos().sum()
         found.append([outputs, h, c, *torch.autograd.grad(total, [x, *state, *layer.parameters()])])
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+        torch.testing.assert_close(one, other, rtol=0, atol=within)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "none"])
+def test_a_batch_of_none_is_read(kind: Any) -> None:
+    layer, x = LSTM(3, 4, peephole=kind), torch.zeros(0, 5, 3, requires_grad=True)
+    outputs, _ = layer(x)
+    outputs.sum().backward()
+    assert outputs.shape == (0, 5, 4) and x.grad is not None and layer.weight_hh_l0.grad is not None
+    assert not layer.weight_hh_l0.grad.any()
 
 
 @pytest.mark.slow

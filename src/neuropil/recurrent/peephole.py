@@ -100,7 +100,17 @@ class _PeepholeLSTM(torch.autograd.Function):
             gates.copy_(_Product(weights, len(flat), dtype).of(flat, biases).view_as(gates))
             on_gpu.all_steps(gates, weight_hh.to(dtype), peephole, hs, cs, squashed, kind == "previous")
         else:
-            _steps(_shares(flat, weights, biases, rows), gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
+            _steps(
+                _shares(flat.view(times, rows, features), weights, biases),
+                gates,
+                hs,
+                cs,
+                squashed,
+                weight_hh,
+                peephole,
+                kind,
+                dtype,
+            )
         ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
         ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
         end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
@@ -128,7 +138,7 @@ class _PeepholeLSTM(torch.autograd.Function):
         else:
             of_h = _steps_back(of_hs, of_c, cs, ends, gates, weight_hh, peephole, kind, dtype, found)
         of_x_type, of_h_type = ctx.like
-        of_x = None if found.of_x is None else found.of_x.view(len(of_hs), len(of_c), -1).to(of_x_type)
+        of_x = None if found.of_x is None else found.of_x.view(*of_hs.shape[:2], flat.shape[1]).to(of_x_type)
         of_weights = (one.t() for one in found.of_weights.tensor_split((found.features,)))
         weights = (*of_weights, found.of_bias, found.of_peephole)
         return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None
@@ -166,12 +176,17 @@ def _room(like: Tensor, times: int, rows: int, width: int) -> tuple[Tensor, Tens
     return gates.view(times, rows, 4 * width), cells
 
 
-def _shares(flat: Tensor, weight: Tensor, bias: Tensor, rows: int) -> Iterator[Tensor]:
-    """The input's share `[N, 4 H]` of each step's sums, made by blocks of steps."""
-    at_once = min(len(flat), rows * max(1, ROWS_AT_ONCE // rows))
-    product = _Product(weight, at_once, flat.dtype)
-    for block in flat.split(at_once):  # type: ignore[no-untyped-call]
-        yield from product.of(block, bias).view(-1, rows, len(bias)).unbind(0)
+def _at_once(rows: int) -> int:
+    """Steps of a block."""
+    return max(1, ROWS_AT_ONCE // max(1, rows))
+
+
+def _shares(x: Tensor, weight: Tensor, bias: Tensor) -> Iterator[Tensor]:
+    """The input's share `[N, 4 H]` of the sums of each step of `[T, N, D]`, made by blocks of steps."""
+    rows, steps = x.shape[1], _at_once(x.shape[1])
+    product = _Product(weight, rows * min(len(x), steps), x.dtype)
+    for block in x.split(steps):  # type: ignore[no-untyped-call]
+        yield from product.of(block.flatten(0, 1), bias).view(len(block), rows, len(bias)).unbind(0)
 
 
 def _steps(
@@ -232,7 +247,7 @@ def _steps_back(
     of_gates, of_output = _split(peephole, kind, width)
     product = _Product(weight_hh.t(), rows, dtype)
     matrix = _Product(of_output.t(), rows, dtype) if kind == "full" else None
-    at_once = min(times, max(1, ROWS_AT_ONCE // rows))
+    at_once = min(times, _at_once(rows))
     sums, through = gates.new_empty(at_once, rows, 4 * width), gates.new_empty(at_once, rows, width)
     squashed, less = torch.empty_like(through), gates.new_tensor(-1.0)
     cast = sums if dtype == sums.dtype else torch.empty_like(sums, dtype=dtype)
