@@ -347,7 +347,7 @@ def _own_output(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no config": (_lacks_config, "without config.json"),
+    "no config": (_lacks_config, "without config.json.*of a run here: neuropil export"),
     "half a config": (_broken_config, "cannot be read"),
     "no weights": (_lacks_weights, r"no pytorch_model.bin \(tf_model.h5 is there"),
     "half a file": (_cut_off, "cannot be read"),

@@ -133,7 +133,7 @@ def _config(folder: Path, where: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(
             f"{str(folder)!r} is a folder without config.json; give a file of weights, or a folder as Hugging Face "
-            "writes it"
+            "writes it (of a run here: neuropil export RUN --format huggingface)"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{where} cannot be read ({error}); get a fresh copy") from error
