@@ -28,9 +28,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 	$(INSTALL) ".[all]"
 	@touch $@
 
-.venv/dev: .venv/demo
+.venv/dev: .venv/python pyproject.toml constraints.txt
 	$(INSTALL) ".[all,dev,oracle]"
-	@touch $@
+	@touch .venv/demo $@
 
 demo: .venv/demo
 	@$(BIN)/neuropil train digits-lenet5

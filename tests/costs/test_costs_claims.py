@@ -108,7 +108,7 @@ def test_times_stand_beside_what_the_count_says() -> None:
     assert "depthwise separable 1 (0.113 by the count)" in kernels.separable(slow_clock).told
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_every_claim_with_times_runs() -> None:
     for name in CLAIMS:
         claim = CLAIMS.builder(name)(slow_clock)

@@ -18,7 +18,10 @@ from neuropil.pictures.network import draw_network
 from sequence_models.small_sequences import VARIANTS, build, inputs
 
 QUICK = ("perceptron", "line", "lenet5", "lenet5_modern")
-LONG = ("densenet121", "mobilenet_v3_small", "seq2seq_additive", "seq2seq_peephole", "tagger_recurrent")
+LONG = (
+    "densenet121", "dpn68", "mobilenet_v2", "mobilenet_v3_small", "seq2seq_additive", "seq2seq_peephole",
+    "tagger_recurrent",
+)  # fmt: skip
 
 
 def _mark(name: str) -> Any:

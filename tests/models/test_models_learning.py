@@ -20,7 +20,9 @@ def read(path: Path, header: int) -> Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("activation", "at_least"), [("sigmoid", 0.8), ("scaled_tanh", 0.9)])
+@pytest.mark.parametrize(
+    ("activation", "at_least"), [pytest.param("sigmoid", 0.8, marks=pytest.mark.proof), ("scaled_tanh", 0.9)]
+)
 def test_twenty_thousand_pictures_teach_it_digits(shared_data: Path, activation: str, at_least: float) -> None:
     folder = shared_data / "mnist"
     pictures = (read(folder / "train-images-idx3-ubyte.gz", 16)[: 22_000 * 784].view(-1, 1, 28, 28) - 33.3) / 78.6

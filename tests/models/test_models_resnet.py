@@ -27,8 +27,8 @@ PARITY = [
     "resnet18",
     "resnet50",
     pytest.param("resnet34", marks=pytest.mark.slow),
-    pytest.param("resnet101", marks=pytest.mark.slow),
-    pytest.param("resnet152", marks=pytest.mark.slow),
+    pytest.param("resnet101", marks=pytest.mark.proof),
+    pytest.param("resnet152", marks=pytest.mark.proof),
 ]
 
 

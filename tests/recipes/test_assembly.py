@@ -75,10 +75,10 @@ def ready(name: str, shared_data: Path, tmp_path: Path) -> assembly.Assembly:
 
 
 LARGE = (
-    "bccd-yolo", "tagging-english", "sentiment-names", "translation-multi30k", "bert-pretrain",
-    "bert-finetune-tags", "gpt-text", "gpt-shakespeare", "transformer-translation",
+    "bccd-yolo", "tagging-english", "sentiment-names", "translation-multi30k", "bert-finetune-tags", "gpt-text",
+    "gpt-shakespeare", "transformer-translation",
 )  # fmt: skip
-MARKS = {"membrane-unet": pytest.mark.proof} | dict.fromkeys(LARGE, pytest.mark.slow)
+MARKS = dict.fromkeys(("membrane-unet", "bert-pretrain"), pytest.mark.proof) | dict.fromkeys(LARGE, pytest.mark.slow)
 EVERY = [pytest.param(name, marks=MARKS.get(name, ())) for name in list_recipes()]
 
 

@@ -117,7 +117,8 @@ def kill_and_resume(runs: Path, straight: Straight, draw: random.Random, kills: 
     return fell, early
 
 
-@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [0, 1])
 def test_killed_and_resumed(seed: int, straight: Straight, tmp_path: Path) -> None:
     fell, _ = kill_and_resume(tmp_path, straight, random.Random(seed), kills=1)
     assert fell == 1

@@ -119,7 +119,7 @@ def test_keras_densenet(keras: Any, tmp_path: Path) -> None:
 
 
 GRAPHS = [
-    ("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227),
+    pytest.param("bvlc_alexnet", "alexnet", {"form": "bvlc"}, 227, marks=pytest.mark.proof),
     pytest.param("vgg19", "vgg19", {}, 224, marks=pytest.mark.proof),
     ("inception_v1", "googlenet", {"auxiliary": False}, 221),
     ("resnet50", "resnet50", {}, 224),
