@@ -34,8 +34,7 @@ TOPIC = Topic(
         "Forward and backward of one layer, batch × steps × features × units. With a peephole the output gate sees the "
         "cell, which torch's LSTM cannot; its own, without one, does a little less. The plain loop is what one writes "
         "in its place: one step after another, with autograd. Each number is the median of the runs of 0.8 seconds, 7 "
-        "at least, after 3. The mean is the "
-        "geometric one over the shapes.",
+        "at least, after 3. The mean is the geometric one over the shapes.",
         "Nothing is compiled, so that there is no time to wait for that, however many steps there are. bf16 is "
         "autocast, beside torch's layer in fp32. Keras runs on torch.",
     ),

@@ -1,9 +1,9 @@
 """An LSTM whose gates see the cell, over all times at once: what torch has no kernel for.
 
-The input's products stand before the loop, each one product over all times. A step is then one product and ten
-pointwise operations forwards, one and six backwards. The way back goes by blocks of steps: what a block needs of the
-way there is prepared at once, and so are its shares of the weights' gradients, so the gates' gradients of all times
-are never in memory together.
+Both ways go by blocks of steps: forwards the input's share of a block's sums is one product, backwards what a block
+needs of the way there is prepared at once, and so is its share of the weights' gradients; the gates' gradients of all
+times are never in memory together. A step is then one product and ten pointwise operations forwards, one and six
+backwards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neuropil.recurrent.steps import Peephole
 __all__ = ["peephole_lstm"]
 
 ROWS_AT_ONCE = 1024
-"""Rows, steps times sequences, of a block on the way back: enough for products at full speed."""
+"""Rows, steps times sequences, of a block: enough for products at full speed."""
 
 WORTH_PACKING = 1 << 21
 """Multiply-adds from which on it pays to have a product done by oneDNN, with its weight laid out anew."""
@@ -100,17 +100,8 @@ class _PeepholeLSTM(torch.autograd.Function):
             gates.copy_(_Product(weights, len(flat), dtype).of(flat, biases).view_as(gates))
             on_gpu.all_steps(gates, weight_hh.to(dtype), peephole, hs, cs, squashed, kind == "previous")
         else:
-            _steps(
-                _shares(flat.view(times, rows, features), weights, biases),
-                gates,
-                hs,
-                cs,
-                squashed,
-                weight_hh,
-                peephole,
-                kind,
-                dtype,
-            )
+            shares = _shares(flat.view(times, rows, features), weights, biases)
+            _steps(shares, gates, hs, cs, squashed, weight_hh, peephole, kind, dtype)
         ctx.save_for_backward(flat, gates, hs, cs, squashed, weight_ih, weight_hh, peephole)
         ctx.kind, ctx.dtype, ctx.last, ctx.like = kind, dtype, last, (x.dtype, h.dtype)
         end = cs[-1] if last is None else cs[last + 1, torch.arange(rows, device=x.device)]
