@@ -176,8 +176,8 @@ def test_random_views_use_the_whole_resolution(tmp_path: Path) -> None:
     for index, (top, left, tall, wide) in enumerate(crop_boxes(draws, 90, 90).tolist()):
         whole = Image.open(tmp_path / train.name(index))
         edges = (left, top, left + wide, top + tall)
-        expected = whole.resize((32, 32), Image.Resampling.BILINEAR, box=edges, reducing_gap=2.0)
-        assert np.array_equal(views[index], np.asarray(expected).transpose(2, 0, 1))
+        expected = np.asarray(whole.crop(edges).resize((32, 32), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        assert np.abs(views[index].astype(int) - expected).max() <= 1  # torch's filter in place of Pillow's
 
 
 def test_threads_and_workers_give_the_same(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -17,7 +18,7 @@ from PIL import Image, ImageOps
 from neuropil.data.archive import UnusableFile
 from neuropil.data.cropping import crop_boxes
 from neuropil.data.picture_files import read_pictures
-from neuropil.data.pictures import PictureRule, decode, examine, view
+from neuropil.data.pictures import RESAMPLING, PictureRule, decode, examine, view
 from neuropil.errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -192,16 +193,34 @@ uniform = st.floats(0, 1, exclude_max=True)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.tuples(uniform, uniform, uniform, uniform))
-def test_random_views_are_pillows_boxes_and_repeat(draws: tuple[float, float, float, float]) -> None:
+@given(
+    st.tuples(uniform, uniform, uniform, uniform),
+    st.sampled_from([(32, 32), (20, 45), (90, 120)]),
+    st.sampled_from([1, 3]),
+    st.sampled_from(["bilinear", "bicubic"]),
+)
+def test_random_views_are_pillows_crops_and_repeat(
+    draws: tuple[float, float, float, float],
+    size: tuple[int, int],
+    channels: int,
+    interpolation: Literal["bilinear", "bicubic"],
+) -> None:
     box = crop_boxes(np.array([draws]), 90, 120)[0]
     top, left, tall, wide = box.tolist()
     assert top >= 0 and left >= 0 and tall >= 1 and wide >= 1 and top + tall <= 90 and left + wide <= 120
-    edges = (left, top, left + wide, top + tall)
-    expected = PICTURE.resize((32, 32), Image.Resampling.BILINEAR, box=edges, reducing_gap=2.0)
-    first = read(PACKED, RGB32, box)
-    assert np.array_equal(first, plain(expected))
-    assert np.array_equal(first, read(PACKED, RGB32, box))
+    part = PICTURE.convert("L" if channels == 1 else "RGB").crop((left, top, left + wide, top + tall))
+    expected = plain(part.resize(size[::-1], RESAMPLING[interpolation]))
+    rule = PictureRule(channels, size, "resize", interpolation=interpolation)
+    first = read(PACKED, rule, box)
+    assert first.shape == (channels, *size)
+    assert np.abs(first.astype(int) - expected).max() <= (interpolation == "bilinear")
+    assert np.array_equal(first, read(PACKED, rule, box))
+
+
+def test_without_wide_registers_a_random_view_is_pillows_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    expected = PICTURE.crop((4, 3, 74, 63)).resize((32, 32), Image.Resampling.BILINEAR)
+    assert np.array_equal(read(PACKED, RGB32, np.array([3, 4, 60, 70])), plain(expected))
 
 
 @settings(max_examples=200, deadline=None)

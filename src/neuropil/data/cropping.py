@@ -1,12 +1,13 @@
-"""Random boxes that are cut out of pictures while they are decoded."""
+"""Random boxes that are cut out of pictures while they are decoded, and brought to one size."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-__all__ = ["CROP_RATIO", "CROP_SCALE", "crop_boxes"]
+__all__ = ["CROP_RATIO", "CROP_SCALE", "crop_boxes", "resized_crop"]
 
 Array = np.ndarray[Any, Any]
 
@@ -47,3 +48,33 @@ def crop_boxes(
     top = np.floor(draws[:, 2] * (heights - tall + 1))
     left = np.floor(draws[:, 3] * (widths - wide + 1))
     return np.stack([top, left, tall, wide], axis=1).astype(np.int64)
+
+
+def resized_crop(
+    image: Image.Image, edges: tuple[int, int, int, int], size: tuple[int, int], resampling: Image.Resampling
+) -> Array:
+    """A part of a picture at another size, smoothed where it gets smaller: cut out first, then resized.
+
+    Pillow's filter; a bilinear one by torch, where that has it for the processor's wide registers: three times as
+    fast, and no value more than 1 apart.
+
+    Shape: uint8 `[C, H, W]`.
+
+    Args:
+        image: a grey or an RGB picture.
+        edges: left, top, right and bottom, inside the picture.
+        size: height and width of the result.
+        resampling: the filter.
+    """
+    left, top, right, bottom = edges
+    if resampling is Image.Resampling.BILINEAR and (bottom - top, right - left) != size:
+        import torch  # not above: pictures are looked at without it, and it takes a second to load
+
+        if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+            part = torch.from_numpy(np.atleast_3d(np.asarray(image)[top:bottom, left:right]).copy())
+            resized = torch.nn.functional.interpolate(
+                part.permute(2, 0, 1)[None], size, mode="bilinear", antialias=True, align_corners=False
+            )
+            return np.asarray(resized[0])
+    pixels = np.asarray(image.crop(edges).resize(size[::-1], resampling))
+    return np.moveaxis(np.atleast_3d(pixels), 2, 0)

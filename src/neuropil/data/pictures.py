@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from neuropil.data.archive import UnusableFile
+from neuropil.data.cropping import resized_crop
 from neuropil.errors import InputError
 
 __all__ = [
@@ -250,6 +251,7 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
     """
     image = _opened(file)
     height, width = head.height, head.width
+    chosen = box is not None
     if box is None and rule.fit == "crop":
         box = _middle(height, width, rule)
     try:
@@ -265,6 +267,9 @@ def decode(file: IO[bytes], rule: PictureRule, head: PictureHead, box: Array | N
     down, right = image.height / height, image.width / width  # less than 1 where a smaller scale was decoded
     top, left, tall, wide = (float(one) for one in box)
     edges = (left * right, top * down, min((left + wide) * right, image.width), min((top + tall) * down, image.height))
+    if chosen and all(edge == int(edge) for edge in edges):
+        whole = (int(edges[0]), int(edges[1]), int(edges[2]), int(edges[3]))
+        return resized_crop(image, whole, rule.size, RESAMPLING[rule.interpolation])
     return _array(_resized(image, rule, rule.size, edges))
 
 
