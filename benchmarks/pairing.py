@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.intervals import NOISY
@@ -15,7 +16,7 @@ from benchmarks.machine import THREADS, probe
 from benchmarks.records import Duel, Measurement, Pair
 from benchmarks.run_one import STARTED
 
-__all__ = ["BenchmarkError", "Session", "check_equal_work", "run_competitor"]
+__all__ = ["BenchmarkError", "Session", "check_equal_work", "joined", "run_competitor"]
 
 REPOSITORY = Path(__file__).parents[1]
 REPEATS = 2
@@ -104,14 +105,36 @@ class Session:
 
     def _pair(self, topic: str, duel: Duel, number: int) -> Pair:
         order = (duel.ours, duel.peer) if number % 2 == 0 else (duel.peer, duel.ours)
-        runs: dict[str, Measurement] = {}
+        runs: dict[str, list[Measurement]] = {name: [] for name in order}
         speeds: list[float] = []
-        for name in order:
-            runs[name] = self.run(topic, name, number)
-            speeds.append(self.measure_probe())
-        check_equal_work(duel, runs[duel.ours], runs[duel.peer])
+        for suffix in [f"-{part}" for part in duel.parts] or [""]:
+            for name in order:
+                runs[name].append(self.run(topic, f"{name}{suffix}", number))
+                speeds.append(self.measure_probe())
+        ours, peer = (joined(runs[name], duel.parts) for name in (duel.ours, duel.peer))
+        check_equal_work(duel, ours, peer)
         self.best = max(self.best, *speeds)
-        return Pair(runs[duel.ours], runs[duel.peer], min(speeds) / self.best)
+        return Pair(ours, peer, min(speeds) / self.best)
+
+
+def joined(found: Sequence[Measurement], parts: Sequence[str]) -> Measurement:
+    """One measurement from those of the parts; of each figure that all parts have, the geometric mean, too.
+
+    Example:
+        >>> halves = [Measurement({"ms a": 2.0}, {"a": 1}), Measurement({"ms b": 8.0, "more": 1.0}, {"b": 1})]
+        >>> one = joined(halves, ["a", "b"])
+        >>> one.figures, one.work
+        ({'ms a': 2.0, 'ms b': 8.0, 'more': 1.0, 'ms all': 4.0}, {'a': 1, 'b': 1})
+    """
+    if not parts:
+        return found[0]
+    figures = {name: value for one in found for name, value in one.figures.items()}
+    names = [name.removesuffix(f" {parts[0]}") for name in found[0].figures if name.endswith(f" {parts[0]}")]
+    for name in names:
+        figures[f"{name} all"] = statistics.geometric_mean(figures[f"{name} {part}"] for part in parts)
+    work = {name: value for one in found for name, value in one.work.items()}
+    notes = {name: value for one in found for name, value in one.notes.items()}
+    return Measurement(figures, work, notes=notes)
 
 
 def _figures(name: str, measurement: Measurement) -> str:

@@ -60,6 +60,9 @@ class Duel:
         rows: what is read off the pairs.
         pairs: how many.
         outcome_within: how far the outcomes may differ, as a share of the peer's.
+        parts: where each side is many short runs, of competitors named `{side}-{part}`: what follows the side's name.
+            Both sides of a part run one after the other, because a machine's pace changes within minutes; of figures
+            named `{figure} {part}`, `{figure} all` is the geometric mean.
     """
 
     ours: str
@@ -67,6 +70,7 @@ class Duel:
     rows: Sequence[Row]
     pairs: int = 15
     outcome_within: float | None = None
+    parts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ from neuropil.transfer.keys import translated
 __all__ = ["COMPETITORS", "kept_bytes", "pair_of"]
 
 WARM_UP, TURNS = 1, 3
+SECONDS = 5.0
+"""Of training at least: a step of a small network takes a tenth of one, and a machine's pace changes."""
 LONG_RUN_STEPS = 1000
 PLAIN = Placement()
 TASK = Classification([f"class {number}" for number in range(1000)])
@@ -109,20 +111,23 @@ def inference(network: nn.Module, placement: Placement) -> Callable[[], float]:
     return step
 
 
-def by_turns(steps: Sequence[Callable[[], float]], seed: int, within: float) -> list[float]:
-    """Milliseconds of each by turns, medians; what they compute must agree.
+def by_turns(steps: Sequence[Callable[[], float]], seed: int, within: float, seconds: float = 0.0) -> list[float]:
+    """Milliseconds of each by turns, medians, for so many seconds at least; what they compute must agree.
 
     Raises:
         RuntimeError: it does not.
     """
     times: list[list[float]] = [[] for _ in steps]
     values = [math.nan] * len(steps)
-    for turn in range(WARM_UP + TURNS):
+    since = time.perf_counter()
+    turn = 0
+    while turn < WARM_UP + TURNS or time.perf_counter() - since < seconds:
         order = list(range(len(steps)))
         for number in order if (turn + seed) % 2 == 0 else reversed(order):
             begin = time.perf_counter()
             values[number] = steps[number]()
             times[number].append(1e3 * (time.perf_counter() - begin))
+        turn += 1
     if max(values) - min(values) > within * abs(values[0]):
         raise RuntimeError(f"the sides computed different things: {values}")
     return [statistics.median(taken[WARM_UP:]) for taken in times]
@@ -154,10 +159,11 @@ def kept_bytes(network: nn.Module) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-def alone(step: Callable[[], float]) -> tuple[float, float]:
-    """Milliseconds, the median, and what was computed."""
+def alone(step: Callable[[], float], seconds: float = 0.0) -> tuple[float, float]:
+    """Milliseconds, the median, for so many seconds at least, and what was computed."""
     times, value = [], math.nan
-    for _ in range(WARM_UP + TURNS):
+    since = time.perf_counter()
+    while len(times) < WARM_UP + TURNS or time.perf_counter() - since < seconds:
         begin = time.perf_counter()
         value = step()
         times.append(1e3 * (time.perf_counter() - begin))
@@ -171,9 +177,9 @@ def one_network(name: str, seed: int) -> dict[str, float]:
     chosen = choose_speed(ours, TASK, batch(), LONG_RUN_STEPS, compile=False)
     plan, in_fp32 = chosen.placement, fp32_plan(chosen)
     with placed(ours, in_fp32):
-        found["training fp32"], _ = alone(train_step(ours, in_fp32))
+        found["training fp32"], _ = alone(train_step(ours, in_fp32), SECONDS)
     with placed(ours, plan), placed(theirs, plan):
-        mine, other = by_turns([train_step(ours, plan), train_step(theirs, plan)], seed, 0.02)
+        mine, other = by_turns([train_step(ours, plan), train_step(theirs, plan)], seed, 0.02, SECONDS)
         found["training"], found["training tuned"] = mine, mine / other
         take_weights(ours, theirs.network)  # ours has moved its statistics once more
         mine, other = by_turns([inference(ours, plan), inference(theirs, plan)], seed, 0.05)
@@ -192,7 +198,7 @@ def as_shipped_one(name: str) -> dict[str, float]:
     """The peer as its user gets it; its loss is held against ours with the same weights."""
     ours, theirs = pair_of(name)
     found = {"mib": kept_bytes(theirs) / 2**20}
-    found["training"], loss = alone(train_step(theirs, PLAIN))
+    found["training"], loss = alone(train_step(theirs, PLAIN), SECONDS)
     found["inference"], _ = alone(inference(theirs, PLAIN))
     by = train_step(ours, PLAIN)()
     if abs(by - loss) > 0.02 * abs(loss):
@@ -205,49 +211,38 @@ def sparing_densenet(seed: int) -> dict[str, float]:
     ours, theirs = pair_of("densenet121")
     sparing = create_model("densenet121", recompute=True)
     sparing.load_state_dict(ours.state_dict())
-    mine, other = by_turns([train_step(sparing, PLAIN), train_step(theirs, PLAIN)], seed, 0.01)
+    mine, other = by_turns([train_step(sparing, PLAIN), train_step(theirs, PLAIN)], seed, 0.01, SECONDS)
     memory, time_taken = SPARING
     return {memory: kept_bytes(sparing) / kept_bytes(theirs), time_taken: mine / other}
 
 
-def _with_means(figures: dict[str, float], keys: Sequence[str]) -> dict[str, float]:
-    """The figures and, for each key, their geometric mean over all networks."""
-    return figures | {f"{key} all": statistics.geometric_mean(figures[f"{key} {name}"] for name in NETWORKS)
-                      for key in keys}  # fmt: skip
-
-
-def _work() -> dict[str, int]:
+def _work(name: str) -> dict[str, int]:
     with torch.device("meta"):
-        return {name: sum(p.numel() for p in create_model(name, **dict(peer.options)).parameters())
-                for name, peer in NETWORKS.items()}  # fmt: skip
+        network = create_model(name, **dict(NETWORKS[name].options))
+    return {name: sum(p.numel() for p in network.parameters())}
 
 
-def neuropil(seed: int) -> Measurement:
-    """Every network of ours, and beside its peer by the same plan."""
+def neuropil(name: str, seed: int) -> Measurement:
+    """A network of ours, and beside its peer by the same plan."""
     keep_freed_memory()
-    rows = {name: one_network(name, seed) for name in NETWORKS}
-    keys = (*RATIOS, *TUNED)
-    figures = {f"{key} {name}": row[key] for name, row in rows.items() for key in (*keys, "mib")}
-    figures |= {f"floor {name}": row["training"] for name, row in rows.items()}
-    return Measurement(
-        {**_with_means(figures, keys), **sparing_densenet(seed)},
-        _work(),
-        notes={f"bf16 {name}": row["bf16"] for name, row in rows.items()},
-    )
+    row = one_network(name, seed)
+    figures = {f"{key} {name}": row[key] for key in (*RATIOS, *TUNED, "mib")} | {f"floor {name}": row["training"]}
+    if name == "densenet121":
+        figures |= sparing_densenet(seed)
+    return Measurement(figures, _work(name), notes={f"bf16 {name}": row["bf16"]})
 
 
-def as_shipped(seed: int) -> Measurement:
-    """Every peer, and the least time of its products."""
-    best = ceilings()["bf16_gflop_per_second"]
-    figures: dict[str, float] = dict.fromkeys(SPARING, 1.0)
-    for name in NETWORKS:
-        row = as_shipped_one(name)
-        figures |= {f"{key} {name}": row[key] for key in ("training", "inference", "mib")}
-        figures[f"training fp32 {name}"] = row["training"]
-        operations = 3 * 2 * BATCH * summarize(pair_of(name)[0], (3, 224, 224)).multiply_adds
-        figures[f"floor {name}"] = 1e-6 * operations / best
-    figures |= {f"{key} {name}": 1.0 for key in TUNED for name in (*NETWORKS, "all")}
-    return Measurement(_with_means(figures, tuple(RATIOS)), _work())
+def as_shipped(name: str, seed: int) -> Measurement:
+    """A peer, and the least time of its products."""
+    row = as_shipped_one(name)
+    figures = {f"{key} {name}": row[key] for key in ("training", "inference", "mib")}
+    figures[f"training fp32 {name}"] = row["training"]
+    operations = 3 * 2 * BATCH * summarize(pair_of(name)[0], (3, 224, 224)).multiply_adds
+    figures[f"floor {name}"] = 1e-6 * operations / ceilings()["bf16_gflop_per_second"]
+    figures |= {f"{key} {name}": 1.0 for key in TUNED}
+    if name == "densenet121":
+        figures |= dict.fromkeys(SPARING, 1.0)
+    return Measurement(figures, _work(name))
 
 
 def cold(name: str, ours: bool, seed: int) -> Measurement:
@@ -274,6 +269,8 @@ def cold(name: str, ours: bool, seed: int) -> Measurement:
     )
 
 
-COMPETITORS: dict[str, Callable[[int], Measurement]] = {"neuropil": neuropil, "as-shipped": as_shipped}
+COMPETITORS: dict[str, Callable[[int], Measurement]] = {}
+for _name in NETWORKS:
+    COMPETITORS |= {f"neuropil-{_name}": partial(neuropil, _name), f"as-shipped-{_name}": partial(as_shipped, _name)}
 for _name in COLD:
     COMPETITORS |= {f"neuropil-cold-{_name}": partial(cold, _name, True), f"cold-{_name}": partial(cold, _name, False)}

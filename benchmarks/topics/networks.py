@@ -110,8 +110,10 @@ TOPIC = Topic(
     notes=(
         f"Batches of {BATCH} random pictures of 224 × 224, 1000 classes, the same weights on both sides (and equal "
         "losses, which is checked). A training step is forward, loss and backward; inference is forward without "
-        "gradients, in evaluation mode. Medians of three after a step to warm up, in processes of minutes.",
-        "As shipped: eager, ordinary layout, fp32, in a process of its own. Ours runs as a training run does, which "
+        "gradients, in evaluation mode. Medians after a step to warm up: of steps for 5 s, three at least; of three "
+        "for inference. Each network is a process of its own on either side, ours and its peer's right after one "
+        "another; a pair is all of them once.",
+        "As shipped: eager, ordinary layout, fp32. Ours runs as a training run does, which "
         "keeps freed memory and chooses layout and precision by trying them for runs of more than 20 s; compiling is "
         "left out. Under the same plan both sides run by turns, A B B A, in our process, and the peer gets layout, "
         "autocast and kept memory too.",
@@ -120,5 +122,5 @@ TOPIC = Topic(
         "From the start of the process: as shipped or as a training run does it, with stochastic gradient descent on "
         "one batch; both sides build both networks, so that their weights are the same.",
     ),
-    duels=(Duel(ours="neuropil", peer="as-shipped", rows=_rows(), pairs=5), *map(_cold, COLD)),
+    duels=(Duel(ours="neuropil", peer="as-shipped", rows=_rows(), pairs=5, parts=tuple(NETWORKS)), *map(_cold, COLD)),
 )

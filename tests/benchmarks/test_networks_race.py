@@ -38,7 +38,13 @@ def test_every_row_has_its_figure() -> None:
     figures |= {f"{kind} {name}" for kind in ("floor", "mib") for name in NETWORKS}
     figures |= {"densenet memory", "densenet time"}
     assert {row.figure for duel in TOPIC.duels[:1] for row in duel.rows} == figures
-    assert {name for duel in TOPIC.duels for name in (duel.ours, duel.peer)} == set(networks.COMPETITORS)
+    named = {
+        f"{side}{suffix}"
+        for duel in TOPIC.duels
+        for side in (duel.ours, duel.peer)
+        for suffix in ([f"-{part}" for part in duel.parts] or [""])
+    }
+    assert named == set(networks.COMPETITORS)
 
 
 @pytest.mark.slow

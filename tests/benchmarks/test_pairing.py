@@ -48,6 +48,23 @@ def test_the_best_probe_is_that_of_the_session() -> None:
     assert [one.probe for one in sitting.duel("topic", duel(2))] == [1.0, 0.5]
 
 
+def test_both_sides_of_a_part_run_after_one_another_and_their_means_are_taken() -> None:
+    runs: list[str] = []
+
+    def run(topic: str, name: str, seed: int) -> Measurement:
+        side, part = name.split("-")
+        runs.append(name)
+        share = {"a": 2.0, "b": 8.0}[part] * (1 if side == "A" else 3)
+        return Measurement({f"ms {part}": share, f"mib {part}": 1.0}, {part: 1}, notes={part: side})
+
+    parted = Duel(ours="A", peer="B", rows=[ROW], pairs=2, parts=("a", "b"))
+    found = Session(lambda line: None, lambda: 1.0, run).duel("topic", parted)
+    assert runs == ["A-a", "B-a", "A-b", "B-b", "B-a", "A-a", "B-b", "A-b"]
+    assert found[0].ours.figures == {"ms a": 2, "mib a": 1, "ms b": 8, "mib b": 1, "ms all": 4, "mib all": 1}
+    assert found[0].peer.figures["ms all"] == pytest.approx(12)
+    assert found[0].ours.work == {"a": 1, "b": 1} and found[1].peer.notes == {"a": "B", "b": "B"}
+
+
 def test_pairs_can_be_overridden() -> None:
     sitting, runs = session([100.0] * 5)
     assert len(sitting.duel("topic", duel(15), pairs=2)) == 2

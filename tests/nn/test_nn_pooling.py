@@ -72,6 +72,39 @@ def test_poolings_are_torchs_to_the_bit(num_axes: int, ceil_mode: bool) -> None:
             assert torch.equal(ours(x), theirs(x))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "settings", [{}, {"stride": 1, "padding": 1}, {"stride": 2, "padding": 1, "ceil_mode": True}, {"dilation": 2}]
+)
+def test_many_channels_are_pooled_as_few_are(dtype: torch.dtype, settings: dict[str, Any]) -> None:
+    """Of equal values the first counts, and what is not a number spreads, as in torch's ordinary order."""
+    many = torch.randint(-3, 3, (2, 11, 9, 12), generator=torch.Generator().manual_seed(0)).to(dtype)
+    many[0, 1, 3, 4] = torch.nan
+    found, expected = (many.clone().requires_grad_() for _ in range(2))
+    y = MaxPooling(3, **settings)(found)
+    z = torch.cat([F.max_pool2d(one, 3, **settings) for one in expected.split(1, 1)], 1)  # one channel at a time
+    assert "Turned" in y.grad_fn.name() and y.is_contiguous()  # type: ignore[union-attr]
+    assert torch.equal(y.nan_to_num(9), z.nan_to_num(9))
+    of_y = draw(*y.shape, dtype=dtype)
+    y.backward(of_y)  # type: ignore[no-untyped-call]
+    z.backward(of_y)  # type: ignore[no-untyped-call]
+    assert found.grad is not None and expected.grad is not None
+    assert torch.allclose(found.grad, expected.grad, rtol=0, atol=8 * torch.finfo(dtype).eps)
+
+
+def test_many_channels_have_second_derivatives_and_members() -> None:
+    members = draw(3, 2, 8, 6, 6)
+
+    def bent(x: torch.Tensor, pool: Any) -> torch.Tensor:
+        return torch.func.grad(lambda one: pool(one).pow(3).sum())(x).pow(2).sum()
+
+    ours, theirs = (torch.func.vmap(torch.func.grad(bent), (0, None))(members, one)
+                    for one in (MaxPooling(2), nn.MaxPool2d(2)))  # fmt: skip
+    assert torch.equal(ours, theirs)
+    inside = torch.func.vmap(MaxPooling(2), 1, 1)(members.movedim(0, 1))
+    assert torch.equal(inside.movedim(1, 0), F.max_pool2d(members.flatten(0, 1), 2).unflatten(0, (3, 2)))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_our_own_way_agrees_with_torchs_where_both_can(dtype: torch.dtype, ceil_mode: bool) -> None:

@@ -97,6 +97,36 @@ def test_the_fastest_is_taken(best: tuple[Any, bool], timed: dict[tuple[str, boo
 
 
 @pytest.mark.parametrize(
+    ("setting", "least"), [(("fp32", True), 1.03), (("bf16", False), 1.05), (("bf16", True), 1.03 * 1.05)]
+)
+def test_what_is_not_plain_must_gain(
+    setting: tuple[Any, bool], least: float, timed: dict[tuple[str, bool, bool], float]
+) -> None:
+    for time, taken in ((9.99 / least, True), (10.01 / least, False)):
+        timed |= {(kind, layout, False): 11.0 for kind in ("fp32", "bf16") for layout in (False, True)}
+        timed["fp32", False, False] = 10.0
+        timed[(*setting, False)] = time
+        plan = choice(timed, steps=10**4, compile=False)
+        assert (plan.placement != Placement()) is taken
+        assert ("the fastest of 4" if taken else "the plainest of the fastest of 4") in plan.reason
+
+
+def test_what_is_close_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Placement] = []
+    slow_at_first = iter([10.0, 9.0, 20.0, 20.0, 8.0, 7.0])  # plain, channels last, bf16, both; then the first two
+
+    def measure(model: Any, task: Any, batch: Any, placement: Placement, *, use_compile: bool = False) -> float:
+        tried.append(placement)
+        return next(slow_at_first)
+
+    monkeypatch.setattr(speed, "_milliseconds", measure)
+    monkeypatch.setattr(speed, "supports_bf16", lambda device: True)
+    plan = choice({}, steps=10**4, compile=False)
+    assert tried[4:] == [Placement(channels_last=True), Placement()]
+    assert plan.placement == Placement() and dict(plan.measured)["fp32, ordinary layout"] == 7.0
+
+
+@pytest.mark.parametrize(
     ("compiled", "steps", "taken", "words"),
     [
         (5.0, 10**6, True, "compiling costs 0 s and saves 5000 s"),

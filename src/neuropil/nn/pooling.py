@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,10 @@ from neuropil.nn.windows import Axis, Padding, Sizes, WindowPooling, pads_of, ta
 
 __all__ = ["AveragePooling", "GlobalAveragePooling", "GlobalMaxPooling", "MaxPooling", "TrainableSubsampling"]
 
-_MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+WORTH_TURNING = 8
+"""Channels from which on maps lie side by side while they are pooled: torch then takes a third of the time or less."""
 
 
 class MaxPooling(WindowPooling):
@@ -51,7 +55,51 @@ class MaxPooling(WindowPooling):
         if all(axis.before == axis.after <= axis.extent // 2 for axis in axes):
             return _MAX[len(axes)](x, sizes, strides, [axis.before for axis in axes], dilations, self.ceil_mode)
         least = -math.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-        return _MAX[len(axes)](F.pad(x, pads_of(axes), value=least), sizes, strides, 0, dilations)
+        return _MAX[len(axes)](F.pad(x, pads_of(axes), value=least), sizes, strides, [0] * len(axes), dilations, False)
+
+
+def _max_2d(
+    x: Tensor, sizes: list[int], strides: list[int], pads: list[int], dilations: list[int], ceil: bool
+) -> Tensor:
+    """torch's, on a processor by the quicker of its two ways."""
+    quick = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16) and not torch.compiler.is_compiling()
+    if not quick or x.ndim != 4 or x.shape[1] < WORTH_TURNING or not x.is_contiguous():
+        return F.max_pool2d(x, sizes, strides, pads, dilations, ceil)
+    found: Tensor
+    found, _ = _MaxPool2dTurned.apply(x, (sizes, strides, pads, dilations, ceil))  # type: ignore[no-untyped-call]
+    return found
+
+
+class _MaxPool2dTurned(torch.autograd.Function):
+    """Pooled with the channels last, which torch does for many at once; back by the places in the ordinary order."""
+
+    @staticmethod
+    def forward(x: Tensor, options: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        y, places = torch.ops.aten.max_pool2d_with_indices(x.contiguous(memory_format=torch.channels_last), *options)
+        return y.contiguous(), places.contiguous()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        (x, ctx.options), (_, places) = inputs, output
+        ctx.mark_non_differentiable(places)
+        ctx.save_for_backward(x, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        x, places = ctx.saved_tensors
+        back = torch.ops.aten.max_pool2d_with_indices_backward
+        found: Tensor = back(gradients[0].contiguous(), x, *ctx.options, places)
+        return found, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, options: tuple[Any, ...]) -> tuple[Any, tuple[int, int]]:
+        """All members' pictures as one batch."""
+        members = x.movedim(in_dims[0], 0)
+        found = _MaxPool2dTurned.apply(members.flatten(0, 1), options)  # type: ignore[no-untyped-call]
+        return tuple(one.unflatten(0, members.shape[:2]) for one in found), (0, 0)
+
+
+_MAX: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: _max_2d, 3: F.max_pool3d}
 
 
 class AveragePooling(WindowPooling):

@@ -18,6 +18,7 @@ WORDS = {
     "add": "+", "sub": "−", "mul": "×", "div": "÷", "rsub": "−", "neg": "negative", "pow": "power", "reciprocal": "1 ÷",
     "mm": "matrix product", "addmm": "matrix product, +", "t": "turn", "view": "reshape", "convolution": "convolution",
     "nll_loss": "−log p of the class", "max_pool2_d_with_indices": "max pooling", "avg_pool2_d": "average pooling",
+    "__max_pool2d_turned": "max pooling",
     "native_batch_norm": "batch normalization", "log_softmax": "log softmax",
 }  # fmt: skip
 
