@@ -175,6 +175,33 @@ def test_a_run_is_written_for_transformers(runs: dict[str, Run], call: Call, tmp
     assert trained.write_on("so it", most=15, greedy=True) == run.write_on("so it", most=15, greedy=True)
 
 
+def test_a_run_goes_on_from_the_weights_of_another(runs: dict[str, Run], call: Call, tmp_path: Path) -> None:
+    run = runs["gpt"]
+    quick = ("data=goes.txt", "training.steps=1", "lr=1e-9", "speed=plain", "--runs", str(tmp_path), "--json")
+    for _ in range(2):  # the second time the folder in the run is written anew
+        answer = call("train", f"weights={run.folder.path}", *quick)
+        assert answer.status == 0, answer.err
+        assert f"were written to '{run.folder.path / 'huggingface'}'" in answer.err
+    trained = neuropil.load_run(json.loads(answer.out)["run"])
+    assert trained.write_on("so it", most=15, greedy=True) == run.write_on("so it", most=15, greedy=True)
+    answer = call("train", f"weights={runs['letters'].folder.path}", *quick)
+    assert answer.status == 2 and "is a run of language_model, and whole runs are taken of BERT and GPT" in answer.err
+
+
+def test_bert_is_fine_tuned_from_its_run(place: Path, call: Call, tmp_path: Path) -> None:
+    small = ("model.size=tiny", "training.steps=2", "--runs", str(tmp_path), "--json")
+    pretrained = call("train", "bert-pretrain", "data.root=goes.txt", "data.size=80", "training.epochs=1", *small)
+    assert pretrained.status == 0, pretrained.err
+    run = json.loads(pretrained.out)["run"]
+    rows = "".join(f"{text}\t{label}\n" for text, label in [("so it goes", "yes"), ("who knows", "no")] * 20)
+    (place / "labelled.tsv").write_text("text\tlabel\n" + rows, encoding="utf-8")
+    tuned = call("train", "bert-finetune-reviews", "data.root=labelled.tsv", f"weights={run}", "lr=1e-9", *small[1:])
+    assert tuned.status == 0, tuned.err
+    before, after = (neuropil.load_run(one).model.state_dict() for one in (run, json.loads(tuned.out)["run"]))
+    name = "bert.embeddings.word_embeddings.weight"
+    assert torch.allclose(before[name], after[name], atol=1e-6)
+
+
 def test_what_has_no_form_there_is_refused(runs: dict[str, Run], call: Call, tmp_path: Path) -> None:
     for run, says in ((runs["letters"].folder.path, "LanguageModel has no form"), ("nope", "there is no run folder")):
         answer = call("export", str(run), "--to", str(tmp_path / "no"), "--format", "huggingface")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ from neuropil.models import model_options, usual_input_shape
 from neuropil.nn.tiling import Outlined
 from neuropil.recipes.creating import create_model
 from neuropil.recipes.recipe import Recipe
-from neuropil.recipes.run import Run
+from neuropil.recipes.run import Run, recipe_of
 from neuropil.recipes.signature import DataSignature
+from neuropil.training.run_folder import RunFolder
 from neuropil.transfer.exporting import Exported, ExportFormat, export_network
 from neuropil.transfer.layout_writing import write_layout
+from neuropil.transfer.layouts import BERT_NETWORKS, is_layout
 
-__all__ = ["export_folder", "export_model", "export_run"]
+__all__ = ["export_folder", "export_model", "export_run", "with_weights_of_run"]
 
 
 OUTPUTS = {
@@ -111,6 +113,36 @@ def export_folder(
     if subwords is None:
         complaints.append(f"no tokenizer was written, as Hugging Face has none of {encoding.get('level', 'word')}s")
     return complaints, written
+
+
+def with_weights_of_run(recipe: Recipe, tell: Callable[[str], None]) -> Recipe:
+    """A recipe whose weights are those of a run of BERT or GPT, where it names the run's folder.
+
+    They are taken from the folder `huggingface` in the run, which is written first, so that subwords and sizes come
+    along.
+
+    Args:
+        recipe: may name weights.
+        tell: gets a sentence where a folder was written.
+
+    Raises:
+        InputError: a run of another network.
+    """
+    weights = recipe.section("model").get("weights")
+    if not isinstance(weights, str) or is_layout(Path(weights)) or not (Path(weights) / "recipe.toml").is_file():
+        return recipe
+    network = recipe_of(RunFolder(weights)).section("model").get("name")
+    if network not in (*BERT_NETWORKS, "gpt"):
+        file = Path(weights) / "checkpoints" / "best" / "model.safetensors"
+        raise InputError(
+            f"{weights!r} is a run of {network}, and whole runs are taken of BERT and GPT alone; give its file, "
+            f"weights={file} model={network}"
+        )
+    target = Path(weights) / "huggingface"
+    complaints, _ = export_folder(weights, target, replace=True)
+    for sentence in (*complaints, f"the weights of the run {weights!r} were written to {str(target)!r}"):
+        tell(sentence)
+    return recipe.with_values({"model.weights": str(target)})
 
 
 def export_model(

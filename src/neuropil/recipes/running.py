@@ -17,6 +17,7 @@ from neuropil.data.records import Splits
 from neuropil.errors import InputError
 from neuropil.nn.contracts import Scorer
 from neuropil.recipes.assembly import Assembly, assemble
+from neuropil.recipes.exporting import with_weights_of_run
 from neuropil.recipes.in_memory import refuse_in_memory
 from neuropil.recipes.options import batch_options, speed_options
 from neuropil.recipes.recipe import Recipe
@@ -160,7 +161,7 @@ def start(
         InputError: something in the recipe or the data cannot be used.
     """
     keep_freed_memory()
-    assembly = assemble(recipe, splits, tell=tell)
+    assembly = assemble(with_weights_of_run(recipe, tell), splits, tell=tell)
     for note in assembly.splits.info.notes:
         tell(note)
     _tell_skipped(assembly, tell)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from neuropil.errors import InputError, NonFiniteError
 from neuropil.files import write_atomic
 from neuropil.recipes.assembly import Assembly, assemble, check_recipe
+from neuropil.recipes.exporting import with_weights_of_run
 from neuropil.recipes.recipe import Recipe
 from neuropil.recipes.running import Running
 from neuropil.recipes.train import Interrupted, carry_out
@@ -70,6 +71,7 @@ def search(
     if trials < 1:
         raise InputError(f"trials must be at least 1, but {trials} was given")
     plan.check()
+    plan = replace(plan, recipe=with_weights_of_run(plan.recipe, tell))
     assembly = assemble(plan.recipe)
     if assembly.valid is None:
         raise InputError("a search needs a validation part to judge by; set one aside with data.valid_fraction=0.2")
