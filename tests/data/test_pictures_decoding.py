@@ -217,6 +217,17 @@ def test_random_views_are_pillows_crops_and_repeat(
     assert np.array_equal(first, read(PACKED, rule, box))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_random_views_are_torchvisions_to_the_bit(channels: int) -> None:
+    pytest.importorskip("oracle_shim")
+    functional = pytest.importorskip("torchvision.transforms.v2.functional")
+    whole = torch.from_numpy(plain(PICTURE.convert("L" if channels == 1 else "RGB")).copy())
+    rule = PictureRule(channels, (32, 45), "resize")
+    for top, left, tall, wide in ((3, 4, 60, 70), (0, 0, 90, 120), (80, 7, 3, 5), (11, 0, 32, 45)):
+        expected = functional.resized_crop(whole, top, left, tall, wide, [32, 45], antialias=True)
+        assert np.array_equal(read(PACKED, rule, np.array([top, left, tall, wide])), expected.numpy())
+
+
 def test_without_wide_registers_a_random_view_is_pillows_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     expected = PICTURE.crop((4, 3, 74, 63)).resize((32, 32), Image.Resampling.BILINEAR)

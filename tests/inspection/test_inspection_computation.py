@@ -14,6 +14,8 @@ from neuropil.errors import InputError
 from neuropil.inspection.computation import Computation, computation_graph
 from neuropil.inspection.small_examples import EXAMPLES, network_step
 from neuropil.models import create_model
+from neuropil.nn.pooling import MaxPooling
+from neuropil.pictures.step import draw_step
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +30,14 @@ def test_the_textbooks_product() -> None:
     assert gradients(step) == {"x": -4.0, "y": -4.0, "z": 3.0}
     q = next(one for one in step.operations if one.kind == "add")
     assert (float(q.value), float(q.gradient), step.loss) == (3.0, -4.0, -12.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("channels", [2, 8])
+def test_pooling_has_its_value_and_name_whichever_way_it_took(channels: int) -> None:
+    x = torch.randn(1, channels, 4, 4, generator=torch.Generator().manual_seed(0))
+    step = computation_graph(lambda v: MaxPooling(2)(v["x"]).sum(), {"x": x})
+    assert np.array_equal(step.operations[1].value, torch.nn.functional.max_pool2d(x, 2).numpy())  # type: ignore[arg-type]
+    assert "max pooling" in draw_step(step).picture.svg
 
 
 def test_the_textbooks_neuron() -> None:

@@ -6,7 +6,7 @@ Source: chapter, "Computation graph" (row 125): "gradients by chain rule on it".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,18 +93,22 @@ def computation_graph(compute: Callable[[dict[str, Tensor]], Tensor], values: Ma
 
 
 class _Values(TorchFunctionMode):
-    """Remembers what each operation of autograd gave."""
+    """Remembers what each operation of autograd gave; what a `Function` gave is seen where the next one takes it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[Any, Tensor] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._remember(args)
         results = func(*args, **(kwargs or {}))
-        for one in results if isinstance(results, tuple | list) else (results,):
-            if isinstance(one, Tensor) and one.grad_fn is not None:
-                self.values.setdefault(one.grad_fn, one.detach().clone())
+        self._remember(results if isinstance(results, tuple | list) else (results,))
         return results
+
+    def _remember(self, found: Iterable[Any]) -> None:
+        for one in found:
+            if isinstance(one, Tensor) and one.grad_fn is not None and one.grad_fn not in self.values:
+                self.values[one.grad_fn] = one.detach().clone()
 
 
 def _walk(last: Any) -> tuple[list[Any], set[tuple[Any, Any]]]:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from neuropil.errors import InputError
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.pooling import MaxPooling
 
 __all__ = [
     "BasicBlock",
@@ -170,7 +171,7 @@ class ResNet(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, padding=1) if large else nn.Identity()
+        self.maxpool = MaxPooling(3, 2, 1) if large else nn.Identity()
 
         channels, widths = width, []
         for number, depth in enumerate(PLAN[layers]):

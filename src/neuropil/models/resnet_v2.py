@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from neuropil.errors import InputError
 from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.pooling import MaxPooling
 from neuropil.nn.staged import Staged
 
 __all__ = [
@@ -138,7 +139,7 @@ class ResNetV2(Staged):
         kernel, stride = (7, 2) if plan.large else (3, 1)
         stem: list[nn.Module] = [nn.Conv2d(in_channels, width, kernel, stride, padding=kernel // 2, bias=False)]
         if plan.large:
-            stem.append(nn.MaxPool2d(3, 2, padding=1))
+            stem.append(MaxPooling(3, 2, 1))
         parts: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Sequential(*stem))
         channels, widths = width, []
         for number, depth in enumerate(plan.blocks):

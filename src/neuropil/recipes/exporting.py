@@ -129,20 +129,30 @@ def with_weights_of_run(recipe: Recipe, tell: Callable[[str], None]) -> Recipe:
         InputError: a run of another network.
     """
     weights = recipe.section("model").get("weights")
-    if not isinstance(weights, str) or is_layout(Path(weights)) or not (Path(weights) / "recipe.toml").is_file():
+    run = _run_folder(weights) if isinstance(weights, str) else None
+    if run is None:
         return recipe
-    network = recipe_of(RunFolder(weights)).section("model").get("name")
+    network = recipe_of(run).section("model").get("name")
     if network not in (*BERT_NETWORKS, "gpt"):
-        file = Path(weights) / "checkpoints" / "best" / "model.safetensors"
+        file = run.checkpoints / "best" / "model.safetensors"
         raise InputError(
             f"{weights!r} is a run of {network}, and whole runs are taken of BERT and GPT alone; give its file, "
             f"weights={file} model={network}"
         )
-    target = Path(weights) / "huggingface"
-    complaints, _ = export_folder(weights, target, replace=True)
+    target = run.path / "huggingface"
+    complaints, _ = export_folder(run.path, target, replace=True)
     for sentence in (*complaints, f"the weights of the run {weights!r} were written to {str(target)!r}"):
         tell(sentence)
     return recipe.with_values({"model.weights": str(target)})
+
+
+def _run_folder(weights: str) -> RunFolder | None:
+    """The run that a name of weights stands for; `None` where it is anything else."""
+    try:
+        path = Path(weights).expanduser()
+        return RunFolder(path) if (path / "recipe.toml").is_file() and not is_layout(path) else None
+    except (OSError, RuntimeError):  # a name too long, no such user: whoever looks for the weights says so
+        return None
 
 
 def export_model(

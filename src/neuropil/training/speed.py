@@ -129,8 +129,10 @@ def choose_speed(
     channels_last: bool | None = None,
     compile: bool | None = None,
 ) -> SpeedPlan:
-    """Try each open setting for a few steps on a copy of the network and take the fastest; what is close to it is tried
-    twice, and another layout than the ordinary one, or bf16, must gain a few per cent.
+    """Try each open setting for a few steps on a copy of the network and take the fastest.
+
+    What is close to the fastest is tried twice; another layout than the ordinary one, and bf16, must gain a few per
+    cent.
 
     Compiling is tried last, and only where the whole run is long enough to repay it: it is taken if what it saves over
     the remaining steps exceeds what it has just cost.
