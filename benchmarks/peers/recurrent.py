@@ -86,6 +86,18 @@ def _measured(make: Callable[[int, int], Run], bf16: bool, seed: int) -> Measure
     return Measurement(figures, {"shapes": [list(shape) for shape in SHAPES]})
 
 
+def _start(steps: int, seed: int) -> Measurement:
+    """How much longer the first pass takes than the next."""
+    torch.manual_seed(seed)
+    layer, x = LSTM(64, 128), torch.randn(32, steps, 64)
+    seconds: list[float] = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        layer(x)[0].sum().backward()
+        seconds.append(time.perf_counter() - begin)
+    return Measurement({"compile s": seconds[0] - seconds[-1]})
+
+
 MAKERS: dict[str, Callable[[int, int], Run]] = {
     "peephole": partial(_ours, LSTM),
     "rnn": partial(_ours, VanillaRNN),
@@ -101,4 +113,5 @@ MAKERS: dict[str, Callable[[int, int], Run]] = {
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {
     **{name: partial(_measured, make, False) for name, make in MAKERS.items()},
     "peephole-bf16": partial(_measured, MAKERS["peephole"], True),
+    **{f"peephole-start-{steps}": partial(_start, steps) for steps in (50, 2000)},
 }

@@ -35,7 +35,8 @@ TOPIC = Topic(
         "cell, which torch's LSTM cannot; its own, without one, does a little less. The plain loop is what one writes "
         "in its place: one step after another, with autograd. Each number is the median of the runs of 0.8 seconds, 7 "
         "at least, after 3. The mean is the geometric one over the shapes.",
-        "Nothing is compiled, so that there is no time to wait for that, however many steps there are. bf16 is "
+        "A step but its product is compiled by Numba at the first one, however many there are: how much longer the "
+        "first forward and backward pass of a process takes than the next ones, Numba's import with it. bf16 is "
         "autocast, beside torch's layer in fp32. Keras runs on torch.",
     ),
     duels=(
@@ -46,6 +47,16 @@ TOPIC = Topic(
         *(
             _duel(cell, f"torch-{cell}", f"{cell.upper()}, beside torch's", 1.03, 1.03)
             for cell in ("rnn", "lstm", "gru")
+        ),
+        Duel(
+            ours="peephole-start-2000",
+            peer="peephole-start-50",
+            rows=[
+                Row(what="LSTM with a peephole, 2,000 steps: time to compile", figure="compile s", unit="s",
+                    kind="ours", better="low", target=5.0),
+                Row(what="the same, beside 50 steps", figure="compile s", unit="s", kind="ours / peer", better="low",
+                    target=1.1),
+            ],
         ),
         _duel("peephole", "keras-lstm", "LSTM with a peephole, beside Keras' without", None, None),
     ),

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from neuropil.errors import InputError
 from neuropil.nn.initialization import initialize
-from neuropil.recurrent import peephole
+from neuropil.recurrent import peephole, products
 from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN, make_recurrent
 from neuropil.recurrent.layer import Recurrent
 from nn.onnx_nodes import NodeTest, node_tests
@@ -70,26 +70,33 @@ KINDS = ["output", "all", "full", "previous"]
 
 
 @pytest.mark.parametrize(
-    "at_once, dtype, within",
+    "at_once, dtype, within, pack, compiled",
     [
-        pytest.param(1024, torch.float64, 1e-12, id="one block"),
-        pytest.param(12, torch.float64, 1e-12, id="blocks of three steps"),
-        pytest.param(1, torch.float64, 1e-12, id="step by step"),
-        pytest.param(12, torch.float32, 2e-5, id="by oneDNN"),
+        pytest.param(1024, torch.float64, 1e-12, 0, False, id="one block"),
+        pytest.param(12, torch.float64, 1e-12, 0, False, id="blocks of three steps"),
+        pytest.param(1, torch.float64, 1e-12, 0, False, id="step by step"),
+        pytest.param(12, torch.float32, 2e-5, 0, False, id="by oneDNN"),
+        pytest.param(12, torch.float32, 2e-5, 100, False, id="by oneDNN as it lies"),
+        pytest.param(12, torch.float32, 2e-5, 0, True, id="compiled"),
     ],
 )
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_peepholes_have_the_gradients_of_their_steps(
-    kind: Any, bidirectional: bool, ragged: bool, at_once: int, dtype: torch.dtype, within: float,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: Any, bidirectional: bool, ragged: bool, at_once: int, dtype: torch.dtype, within: float, pack: int,
+    compiled: bool, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The form over all times, whose gradients are written by hand, beside autograd over single steps."""
-    monkeypatch.setattr(peephole, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(products, "ROWS_AT_ONCE", at_once)
     if dtype == torch.float32:  # small as they are
-        monkeypatch.setattr(peephole, "WORTH_PACKING", 0)
+        monkeypatch.setattr(products, "WORTH_ONEDNN", 0)
+        monkeypatch.setattr(products, "WORTH_PACKING", pack)
         monkeypatch.setattr(peephole, "LARGEST_KEPT", 0)
+    if compiled:
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(peephole, "find_spec", lambda name: None)
     torch.manual_seed(0)
     layer = LSTM(3, 5, num_layers=2, peephole=kind, bidirectional=bidirectional).to(dtype)
     x = torch.randn(4, 7, 3, dtype=dtype, requires_grad=True)
@@ -103,6 +110,82 @@ def test_peepholes_have_the_gradients_of_their_steps(
         found.append([outputs, h, c, *torch.autograd.grad(total, [x, *state, *layer.parameters()])])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=within)
+
+
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "packed"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_peepholes_of_zero_have_the_gradients_of_torchs_lstm(kind: Any, ragged: bool) -> None:
+    torch.manual_seed(0)
+    layer, peer = LSTM(4, 40, peephole=kind), nn.LSTM(4, 40, batch_first=True)
+    layer.load_state_dict({**peer.state_dict(), "peephole_l0": torch.zeros_like(layer.peephole_l0)})
+    x, weight = torch.randn(4, 7, 4, requires_grad=True), torch.randn(4, 7, 40)
+    outputs, (h, c) = layer(x, None, LENGTHS if ragged else None)
+    if ragged:
+        packed, (their_h, their_c) = peer(pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False))
+        theirs, _ = pad_packed_sequence(packed, batch_first=True, total_length=7)
+    else:
+        theirs, (their_h, their_c) = peer(x)
+    weights = dict(layer.named_parameters())
+    found = torch.autograd.grad(
+        (outputs * weight).sum() + h.sin().sum() + c.cos().sum(),
+        [x, *(weights[name] for name, _ in peer.named_parameters())],
+    )
+    wanted = torch.autograd.grad(
+        (theirs * weight).sum() + their_h.sin().sum() + their_c.cos().sum(), [x, *peer.parameters()]
+    )
+    for one, other in zip([outputs, h, c, *found], [theirs, their_h, their_c, *wanted], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["output", "all", "previous"])
+def test_bf16_by_the_compiled_steps_is_as_near_as_by_torchs(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    layer, x, weight = LSTM(6, 40, peephole=kind), torch.randn(5, 9, 6, requires_grad=True), torch.randn(5, 9, 40)
+
+    def says(half: bool) -> list[Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            outputs, (_, c) = layer(x)
+        assert outputs.dtype == (torch.bfloat16 if half else torch.float32)
+        total = (outputs.float() * weight).sum() + c.sin().sum()
+        return [outputs.float(), c, *torch.autograd.grad(total, [x, *layer.parameters()])]
+
+    exact, compiled = says(False), says(True)
+    monkeypatch.setattr(peephole, "find_spec", lambda name: None)
+    for one, other, right in zip(compiled, says(True), exact, strict=True):
+        error, theirs = ((it - right).norm() / right.norm() for it in (one, other))
+        assert error <= 1.2 * theirs and error > 0
+
+
+def test_what_is_no_number_stays_so_in_the_compiled_steps() -> None:
+    pytest.importorskip("numba")
+    layer, x = LSTM(3, 40), torch.zeros(3, 4, 3)
+    x[0, 2, 1], x[1, 2, 1] = torch.nan, torch.inf
+    outputs, _ = layer(x)
+    outputs.sum().backward()
+    assert outputs[0, 2:].isnan().all() and not outputs[0, :2].isnan().any() and not outputs[1:, :2].isnan().any()
+    assert (
+        not outputs[2].isnan().any() and layer.weight_ih_l0.grad is not None and layer.weight_ih_l0.grad.isnan().any()
+    )
+    large = torch.full((1, 3, 3), 1e30)
+    outputs, (_, cell) = layer(large)
+    assert outputs.isfinite().all() and outputs.abs().max() <= 1 and cell.abs().max() <= 3
+
+
+def test_only_training_in_fp32_on_a_processor_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = pytest.importorskip("numba")
+    weight = torch.zeros(3)
+    choose = peephole._steps_on_processor
+    assert choose(weight, "output", True).__name__.endswith("numba") and numba
+    others = [
+        (weight, "full", True),
+        (weight, "all", False),
+        (weight.double(), "all", True),
+        (weight.to("meta"), "all", True),
+    ]
+    assert all(choose(*one).__name__.endswith("torch") for one in others)
+    monkeypatch.setattr(peephole, "find_spec", lambda name: None)
+    assert choose(weight, "output", True).__name__.endswith("torch")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "none"])
@@ -186,10 +269,14 @@ def onnxruntime_says(operator: str, given: dict[str, np.ndarray[Any, Any]], **at
     return [torch.from_numpy(outputs.reshape(*outputs.shape[:2], -1).copy()), *map(torch.from_numpy, states)]
 
 
+TRAINED = pytest.mark.parametrize("trained", [False, True], ids=["used", "trained"])  # which take other ways
+
+
+@TRAINED
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("kind", ["output", "all", "gru after", "gru before", "none"])
-def test_the_layer_says_what_onnxruntime_says(kind: str, bidirectional: bool, ragged: bool) -> None:
+def test_the_layer_says_what_onnxruntime_says(kind: str, bidirectional: bool, ragged: bool, trained: bool) -> None:
     draw = np.random.default_rng(0)
     ways, count = 2 if bidirectional else 1, 3 if kind.startswith("gru") else 4
 
@@ -223,14 +310,15 @@ def test_the_layer_says_what_onnxruntime_says(kind: str, bidirectional: bool, ra
             narrow.load_state_dict(weights)
             layer = narrow
         wanted = onnxruntime_says("LSTM", given, **direction)
-    with torch.no_grad():
+    with torch.set_grad_enabled(trained):
         outputs, end = layer(torch.from_numpy(given["X"]).transpose(0, 1), state, LENGTHS if ragged else None)
     for one, other in zip([outputs, *flat(end)], wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(one.detach(), other, rtol=1e-5, atol=1e-6)
 
 
+@TRAINED
 @pytest.mark.parametrize("node", node_tests("LSTM", "lstm"), ids=lambda node: node.name)
-def test_onnx_nodes(node: NodeTest) -> None:
+def test_onnx_nodes(node: NodeTest, trained: bool) -> None:
     if node.attributes.get("layout", 0):
         pytest.skip("the same numbers with the batch in front")
     names = ["X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"]
@@ -243,8 +331,8 @@ def test_onnx_nodes(node: NodeTest) -> None:
     x = torch.from_numpy(given["X"].copy()).transpose(0, 1)
     if node.attributes.get("direction") == "reverse":
         x = x.flip(1)
-    with torch.no_grad():
-        states = iter(layer(x)[1])
+    with torch.set_grad_enabled(trained):
+        states = iter([one.detach() for one in layer(x)[1]])
     said = [next(states) for one in node.outputs if one.ndim == 3]
     assert said
     NodeTest.check(replace(node, outputs=tuple(one for one in node.outputs if one.ndim == 3)), *said)

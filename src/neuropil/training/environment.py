@@ -17,7 +17,7 @@ from neuropil.training.speed import supports_bf16
 
 __all__ = ["describe_environment", "torchvision_fault"]
 
-PACKAGES = ("neuropil", "torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tensorboard")
+PACKAGES = ("neuropil", "torch", "numpy", "pillow", "safetensors", "scikit-learn", "matplotlib", "tensorboard", "numba")
 
 
 def describe_environment(folder: Path | str = ".") -> dict[str, Any]:
