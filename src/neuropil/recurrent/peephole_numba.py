@@ -1,11 +1,13 @@
-"""The steps of an LSTM with a peephole on a processor, in fp32: all of a step but its product is one call, compiled by
-Numba when the first is made.
+"""The steps of an LSTM with a peephole on a processor, in fp32 but for the products: all of a step but its product is
+one call, compiled by Numba when the first is made.
 
 torch has a call for each operation, which in a layer of some hundred units takes longer than its arithmetic. Imported
 only where Numba is.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba
 import numpy as np
@@ -20,6 +22,7 @@ from neuropil.recurrent.steps import Peephole
 __all__ = ["all_steps", "all_steps_back"]
 
 Array = NDArray[np.float32]
+Bits = NDArray[np.uint16]
 _f = np.float32
 _compiled = numba.njit(fastmath={"contract"}, error_model="numpy", nogil=True)
 _inlined = numba.njit(fastmath={"contract"}, error_model="numpy", inline="always")
@@ -50,41 +53,97 @@ def _tanh(x: np.float32) -> np.float32:
     return _f(2) * _sigmoid(_f(2) * x) - _f(1)
 
 
+@_inlined
+def _widened(bits: np.uint16) -> np.float32:
+    """bf16, which is the upper half of fp32."""
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+
+
+@_inlined
+def _narrowed(x: np.float32) -> np.uint16:
+    """To bf16, the nearest, of two the even one."""
+    bits = np.float32(x).view(np.uint32)
+    nearest = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+    return np.uint16(nearest if x == x else np.uint32(0x7FC0))
+
+
 @_compiled
-def _forwards(
-    t: int, sums: Array, gates: Array, cells: Array, outputs: Array, to: int, x: Array, fed: Array, inner: Array,
-    outer: Array, previous: bool,
-) -> None:  # fmt: skip
-    """The step `t` from its sums `[N, 4 H]`: fills `gates[t]`, `cells[t + 1]` and `outputs[to]`, and `fed`
-    `[N, D + H]` for the next step.
+def _forwards_row(
+    s: Array, a: Array, before: Array, now: Array, h: Array, inner: Array, outer: Array, previous: bool
+) -> None:
+    """One sequence's step from its sums `[4 H]` and its cell `before`: fills its gates `a`, its cell and its output.
 
     `inner` are the peepholes of input and forget gate `[2 H]`, or none. Every loop is over few enough arrays that many
     of its numbers are done at once.
     """
-    width, features = cells.shape[2], x.shape[2]
-    for n in range(cells.shape[1]):
-        s, a = sums[n], gates[t, n]
-        before, now, h = cells[t, n], cells[t + 1, n], outputs[to, n]
-        coming, put, last = x[min(t + 1, len(x) - 1), n], fed[n, :features], fed[n, features:]
-        if len(inner):
-            of_i, of_f, s_i, s_f = inner[:width], inner[width:], s[:width], s[width : 2 * width]
-            for j in range(width):
-                s_i[j] += of_i[j] * before[j]
-            for j in range(width):
-                s_f[j] += of_f[j] * before[j]
-        for j in range(2 * width):
-            a[j] = _sigmoid(s[j])
-        i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
-        s_g, s_o = s[2 * width : 3 * width], s[3 * width :]
+    width = len(h)
+    if len(inner):
+        of_i, of_f, s_i, s_f = inner[:width], inner[width:], s[:width], s[width : 2 * width]
         for j in range(width):
-            g[j] = _tanh(s_g[j])
+            s_i[j] += of_i[j] * before[j]
         for j in range(width):
-            now[j] = f[j] * before[j] + i[j] * g[j]
-        seen = before if previous else now
+            s_f[j] += of_f[j] * before[j]
+    for j in range(2 * width):
+        a[j] = _sigmoid(s[j])
+    i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
+    s_g, s_o = s[2 * width : 3 * width], s[3 * width :]
+    for j in range(width):
+        g[j] = _tanh(s_g[j])
+    for j in range(width):
+        now[j] = f[j] * before[j] + i[j] * g[j]
+    seen = before if previous else now
+    for j in range(width):
+        o[j] = _sigmoid(s_o[j] + outer[j] * seen[j])
+    for j in range(width):
+        h[j] = o[j] * _tanh(now[j])
+
+
+@_compiled
+def _backwards_row(
+    of_h: Array, of_c: Array, a: Array, before: Array, now: Array, s: Array, inner: Array, outer: Array, previous: bool
+) -> None:
+    """One sequence's step from its output's gradient: fills `s`, the gradients of its sums, and goes on to the cell
+    before with `of_c`.
+    """
+    width = len(of_h)
+    i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
+    of_i, of_f, of_g, of_o = s[:width], s[width : 2 * width], s[2 * width : 3 * width], s[3 * width :]
+    for j in range(width):
+        of_o[j] = _tanh(now[j])
+    for j in range(width):
+        of_c[j] += of_h[j] * o[j] * (_f(1) - of_o[j] * of_o[j])
+    for j in range(width):
+        of_o[j] *= of_h[j] * o[j] * (_f(1) - o[j])
+    if not previous:
         for j in range(width):
-            o[j] = _sigmoid(s_o[j] + outer[j] * seen[j])
+            of_c[j] += of_o[j] * outer[j]
+    for j in range(width):
+        of_i[j] = of_c[j] * g[j] * i[j] * (_f(1) - i[j])
+    for j in range(width):
+        of_f[j] = of_c[j] * before[j] * f[j] * (_f(1) - f[j])
+    for j in range(width):
+        of_g[j] = of_c[j] * i[j] * (_f(1) - g[j] * g[j])
+    for j in range(width):
+        of_c[j] *= f[j]
+    if previous:
         for j in range(width):
-            h[j] = o[j] * _tanh(now[j])
+            of_c[j] += of_o[j] * outer[j]
+    if len(inner):
+        for_i, for_f = inner[:width], inner[width:]
+        for j in range(width):
+            of_c[j] += of_i[j] * for_i[j] + of_f[j] * for_f[j]
+
+
+@_compiled
+def _forwards(
+    t: int, sums: Array, gates: Array, cells: Array, hs: Array, x: Array, fed: Array, inner: Array, outer: Array,
+    previous: bool,
+) -> None:  # fmt: skip
+    """The step `t` from its sums `[N, 4 H]`; `fed` `[N, D + H]` becomes what the next step is fed."""
+    width, features, next_one = hs.shape[2], x.shape[2], min(t + 1, len(x) - 1)
+    for n in range(hs.shape[1]):
+        h, put, last, coming = hs[t + 1, n], fed[n, :features], fed[n, features:], x[next_one, n]
+        _forwards_row(sums[n], gates[t, n], cells[t, n], cells[t + 1, n], h, inner, outer, previous)
         for j in range(width):
             last[j] = h[j]
         for j in range(features):
@@ -93,44 +152,54 @@ def _forwards(
 
 @_compiled
 def _backwards(
-    t: int, k: int, of_h: Array, given: Array, of_c: Array, gates: Array, cells: Array, sums: Array, inner: Array,
-    outer: Array, previous: bool,
+    t: int, k: int, of_h: Array, given: Array, of_c: Array, gates: Array, cells: Array, sums: Array, cast: Array,
+    inner: Array, outer: Array, previous: bool,
 ) -> None:  # fmt: skip
-    """The step `t` from its output's gradient, `of_h` by the step after it and `given[t]` from outside: fills
-    `sums[k]`, the gradients of its sums, and goes on to the cell before with `of_c`.
-    """
-    width = cells.shape[2]
-    for n in range(cells.shape[1]):
-        a, s, of_now, of_out, from_outside = gates[t, n], sums[k, n], of_c[n], of_h[n], given[t, n]
-        before, now = cells[t, n], cells[t + 1, n]
-        i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
-        of_i, of_f, of_g, of_o = s[:width], s[width : 2 * width], s[2 * width : 3 * width], s[3 * width :]
+    """The step `t`, the block's `k`-th, from its output's gradients: `of_h` by the step after, `given[t]` otherwise."""
+    width = of_h.shape[1]
+    for n in range(of_h.shape[0]):
+        of_out, more = of_h[n], given[t, n]
         for j in range(width):
-            of_out[j] += from_outside[j]
+            of_out[j] += more[j]
+        _backwards_row(of_out, of_c[n], gates[t, n], cells[t, n], cells[t + 1, n], sums[k, n], inner, outer, previous)
+
+
+@_compiled
+def _forwards_half(
+    t: int, sums: Bits, gates: Array, cells: Array, hs: Bits, x: Bits, fed: Bits, inner: Array, outer: Array,
+    previous: bool,
+) -> None:  # fmt: skip
+    """As `_forwards`, with bf16 in what the products take and give."""
+    width, features, next_one = hs.shape[2], x.shape[2], min(t + 1, len(x) - 1)
+    s, h = np.empty(4 * width, np.float32), np.empty(width, np.float32)
+    for n in range(hs.shape[1]):
+        read, kept, put, last, coming = sums[n], hs[t + 1, n], fed[n, :features], fed[n, features:], x[next_one, n]
+        for j in range(4 * width):
+            s[j] = _widened(read[j])
+        _forwards_row(s, gates[t, n], cells[t, n], cells[t + 1, n], h, inner, outer, previous)
         for j in range(width):
-            of_o[j] = _tanh(now[j])
+            kept[j] = _narrowed(h[j])
         for j in range(width):
-            of_now[j] += of_out[j] * o[j] * (_f(1) - of_o[j] * of_o[j])
+            last[j] = kept[j]
+        for j in range(features):
+            put[j] = coming[j]
+
+
+@_compiled
+def _backwards_half(
+    t: int, k: int, of_h: Bits, given: Bits, of_c: Array, gates: Array, cells: Array, sums: Array, cast: Bits,
+    inner: Array, outer: Array, previous: bool,
+) -> None:  # fmt: skip
+    """As `_backwards`, with bf16 in what the products take and give; `cast` becomes `sums` in it."""
+    width = of_h.shape[1]
+    of_out = np.empty(width, np.float32)
+    for n in range(of_h.shape[0]):
+        read, more, found, put = of_h[n], given[t, n], sums[k, n], cast[k, n]
         for j in range(width):
-            of_o[j] *= of_out[j] * o[j] * (_f(1) - o[j])
-        if not previous:
-            for j in range(width):
-                of_now[j] += of_o[j] * outer[j]
-        for j in range(width):
-            of_i[j] = of_now[j] * g[j] * i[j] * (_f(1) - i[j])
-        for j in range(width):
-            of_f[j] = of_now[j] * before[j] * f[j] * (_f(1) - f[j])
-        for j in range(width):
-            of_g[j] = of_now[j] * i[j] * (_f(1) - g[j] * g[j])
-        for j in range(width):
-            of_now[j] *= f[j]
-        if previous:
-            for j in range(width):
-                of_now[j] += of_o[j] * outer[j]
-        if len(inner):
-            for_i, for_f = inner[:width], inner[width:]
-            for j in range(width):
-                of_now[j] += of_i[j] * for_i[j] + of_f[j] * for_f[j]
+            of_out[j] = _widened(read[j]) + _widened(more[j])
+        _backwards_row(of_out, of_c[n], gates[t, n], cells[t, n], cells[t + 1, n], found, inner, outer, previous)
+        for j in range(4 * width):
+            put[j] = _narrowed(found[j])
 
 
 def _peepholes(peephole: Tensor, width: int) -> tuple[Array, Array]:
@@ -139,24 +208,26 @@ def _peepholes(peephole: Tensor, width: int) -> tuple[Array, Array]:
     return all_of_them[:-width], all_of_them[-width:]
 
 
+def _numbers(x: Tensor) -> NDArray[Any]:
+    """The same memory, bf16 as bits."""
+    found: NDArray[Any] = (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()
+    return found
+
+
 def all_steps(
     x: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, gates: Tensor, hs: Tensor, cs: Tensor,
     peephole: Tensor, kind: Peephole,
 ) -> None:  # fmt: skip
     """As of `peephole_torch.all_steps`, but for the kind `full`; input and last output go into one product."""
-    (times, rows), dtype, numbers = x.shape[:2], hs.dtype, gates.dtype
+    (times, rows), dtype = x.shape[:2], hs.dtype
     product, bias = Product(torch.cat((weight_ih, weight_hh), 1), rows, dtype, times), bias.to(dtype)
-    x = x.to(numbers).contiguous()
-    fed = torch.cat((x[0], hs[0].to(numbers)), 1)
-    whole = dtype == numbers
-    outputs, h = hs if whole else fed.new_empty(1, *hs.shape[1:]), hs.unbind(0)
-    (inner, outer), previous = _peepholes(peephole, cs.shape[2]), kind == "previous"
-    filled, cells, written, given, joined = (one.numpy() for one in (gates, cs, outputs, x, fed))
+    x = x.contiguous()
+    fed = torch.cat((x[0], hs[0]), 1)
+    step: Any = _forwards if dtype == gates.dtype else _forwards_half
+    kept = [_numbers(one) for one in (gates, cs, hs, x, fed)]
+    peepholes = (*_peepholes(peephole, cs.shape[2]), kind == "previous")
     for t in range(times):
-        sums, to = product.of(fed, bias).to(numbers).numpy(), t + 1 if whole else 0
-        _forwards(t, sums, filled, cells, written, to, given, joined, inner, outer, previous)
-        if not whole:
-            h[t + 1].copy_(outputs[0])
+        step(t, _numbers(product.of(fed, bias)), *kept, *peepholes)
 
 
 def all_steps_back(
@@ -164,22 +235,19 @@ def all_steps_back(
     kind: Peephole, found: Gradients,
 ) -> Tensor:  # fmt: skip
     """As of `peephole_torch.all_steps_back`, but for the kind `full`."""
-    (times, rows, width), numbers = of_hs.shape, gates.dtype
-    product = Product(weight_hh.t(), rows, found.dtype, times)
+    (times, rows, width), dtype = of_hs.shape, found.dtype
+    product = Product(weight_hh.t(), rows, dtype, times)
     sums, cast = found.room(gates)
-    of_h, of_hs = gates.new_zeros(rows, width), of_hs.to(numbers).contiguous()
-    (inner, outer), previous = _peepholes(peephole, width), kind == "previous"
-    given, of_cells, kept, cells, filled = (one.numpy() for one in (of_hs, of_c, gates, cs, sums))
-    parts = list(zip(sums.unbind(0), cast.unbind(0), strict=True))
+    of_h, of_hs = gates.new_zeros(rows, width, dtype=dtype), of_hs.to(dtype).contiguous()
+    step: Any = _backwards if dtype == gates.dtype else _backwards_half
+    given, *kept = (_numbers(one) for one in (of_hs, of_c, gates, cs, sums, cast))
+    peepholes, parts = (*_peepholes(peephole, width), kind == "previous"), cast.unbind(0)
     for block in reversed(blocks(times, rows)):
         first, here = block.start, block.stop - block.start
         for t in reversed(range(first, block.stop)):
             if ends is not None:
                 of_c.add_(ends[t])
-            _backwards(t, t - first, of_h.numpy(), given, of_cells, kept, cells, filled, inner, outer, previous)
-            now, cast_t = parts[t - first]
-            if cast is not sums:
-                cast_t.copy_(now)
-            of_h = product.of(cast_t).to(numbers)
+            step(t, t - first, _numbers(of_h), given, *kept, *peepholes)
+            of_h = product.of(parts[t - first])
         found.add(block, sums[:here], cast[:here])
-    return of_h
+    return of_h.to(gates.dtype)
