@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import statistics
 import time
@@ -20,7 +19,7 @@ from neuropil.recurrent.cells import GRU, LSTM, VanillaRNN
 
 __all__ = ["COMPETITORS", "PeepholeLoop"]
 
-WARM_UP, RUNS, SECONDS = 3, 7, 0.8
+WARM_UP, RUNS, SECONDS = 3, 7, 2.0
 """Runs that do not count, how many do at least, and how long these take together at least."""
 
 Run = Callable[[Tensor], Tensor]
@@ -65,25 +64,21 @@ def _keras(features: int, width: int) -> Run:
     return layer
 
 
-def _measured(make: Callable[[int, int], Run], bf16: bool, seed: int) -> Measurement:
-    figures: dict[str, float] = {}
-    for shape in SHAPES:
-        batch, steps, features, width = shape
-        torch.manual_seed(seed)
-        run, x = make(features, width), torch.randn(batch, steps, features).requires_grad_()
-        gradient = torch.randn(batch, steps, width)
-        precision = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
-        seconds: list[float] = []
-        while len(seconds) < WARM_UP + RUNS or sum(seconds[WARM_UP:]) < SECONDS:
-            begin = time.perf_counter()
-            with precision:
-                outputs = run(x)
-            outputs.backward(gradient.to(outputs.dtype))  # type: ignore[no-untyped-call]
-            seconds.append(time.perf_counter() - begin)
-        assert outputs.shape == gradient.shape
-        figures[f"ms {named(shape)}"] = 1e3 * statistics.median(seconds[WARM_UP:])
-    figures["ms mean"] = math.exp(statistics.mean(map(math.log, figures.values())))
-    return Measurement(figures, {"shapes": [list(shape) for shape in SHAPES]})
+def _measured(make: Callable[[int, int], Run], bf16: bool, shape: tuple[int, int, int, int], seed: int) -> Measurement:
+    batch, steps, features, width = shape
+    torch.manual_seed(seed)
+    run, x = make(features, width), torch.randn(batch, steps, features).requires_grad_()
+    gradient = torch.randn(batch, steps, width)
+    precision = torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
+    seconds: list[float] = []
+    while len(seconds) < WARM_UP + RUNS or sum(seconds[WARM_UP:]) < SECONDS:
+        begin = time.perf_counter()
+        with precision:
+            outputs = run(x)
+        outputs.backward(gradient.to(outputs.dtype))  # type: ignore[no-untyped-call]
+        seconds.append(time.perf_counter() - begin)
+    assert outputs.shape == gradient.shape
+    return Measurement({f"ms {named(shape)}": 1e3 * statistics.median(seconds[WARM_UP:])}, {"shape": list(shape)})
 
 
 def _start(steps: int, seed: int) -> Measurement:
@@ -111,7 +106,11 @@ MAKERS: dict[str, Callable[[int, int], Run]] = {
 }
 
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {
-    **{name: partial(_measured, make, False) for name, make in MAKERS.items()},
-    "peephole-bf16": partial(_measured, MAKERS["peephole"], True),
+    **{
+        f"{name}{suffix}-{named(shape)}": partial(_measured, make, bool(suffix), shape)
+        for name, make in MAKERS.items()
+        for suffix in ("", "-bf16")
+        for shape in SHAPES
+    },
     **{f"peephole-start-{steps}": partial(_start, steps) for steps in (50, 2000)},
 }

@@ -23,8 +23,8 @@ def _duel(ours: str, peer: str, what: str, mean: float | None, each: float | Non
     shapes = [shape for shape in SHAPES if not wide or shape[3] >= 256]
     rows = [_row(f"{what}: {' × '.join(map(str, shape))}", f"ms {named(shape)}", each) for shape in shapes]
     if mean is not None:
-        rows.append(_row(f"{what}: geometric mean", "ms mean", mean))
-    return Duel(ours=ours, peer=peer, rows=rows, pairs=15 if mean or each else 5)
+        rows.append(_row(f"{what}: geometric mean", "ms all", mean))
+    return Duel(ours=ours, peer=peer, rows=rows, pairs=15 if mean or each else 5, parts=[named(one) for one in shapes])
 
 
 TOPIC = Topic(
@@ -33,8 +33,9 @@ TOPIC = Topic(
     notes=(
         "Forward and backward of one layer, batch × steps × features × units. With a peephole the output gate sees the "
         "cell, which torch's LSTM cannot; its own, without one, does a little less. The plain loop is what one writes "
-        "in its place: one step after another, with autograd. Each number is the median of the runs of 0.8 seconds, 7 "
-        "at least, after 3. The mean is the geometric one over the shapes.",
+        "in its place: one step after another, with autograd. Each number is the median of the runs of 2 seconds, 7 at "
+        "least, after 3, in a process of its own; both sides of a shape run one after the other. The mean is the "
+        "geometric one over the shapes.",
         "A step but its product is compiled by Numba at the first one, however many there are: how much longer the "
         "first forward and backward pass of a process takes than the next ones, Numba's import with it. bf16 is "
         "autocast, beside torch's layer in fp32. Keras runs on torch.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from neuropil import recurrent
 from neuropil.errors import InputError
 from neuropil.nn.initialization import initialize
 from neuropil.recurrent import peephole, products
@@ -96,7 +98,7 @@ def test_peepholes_have_the_gradients_of_their_steps(
     if compiled:
         pytest.importorskip("numba")
     else:
-        monkeypatch.setattr(peephole, "find_spec", lambda name: None)
+        monkeypatch.setattr(peephole, "_compiled_steps", lambda: None)
     torch.manual_seed(0)
     layer = LSTM(3, 5, num_layers=2, peephole=kind, bidirectional=bidirectional).to(dtype)
     x = torch.randn(4, 7, 3, dtype=dtype, requires_grad=True)
@@ -151,7 +153,7 @@ def test_bf16_by_the_compiled_steps_is_as_near_as_by_torchs(kind: Any, monkeypat
         return [outputs.float(), c, *torch.autograd.grad(total, [x, *layer.parameters()])]
 
     exact, compiled = says(False), says(True)
-    monkeypatch.setattr(peephole, "find_spec", lambda name: None)
+    monkeypatch.setattr(peephole, "_compiled_steps", lambda: None)
     for one, other, right in zip(compiled, says(True), exact, strict=True):
         error, theirs = ((it - right).norm() / right.norm() for it in (one, other))
         assert error <= 1.2 * theirs and error > 0
@@ -184,8 +186,16 @@ def test_only_training_in_fp32_on_a_processor_is_compiled(monkeypatch: pytest.Mo
         (weight.to("meta"), "all", True),
     ]
     assert all(choose(*one).__name__.endswith("torch") for one in others)
-    monkeypatch.setattr(peephole, "find_spec", lambda name: None)
+    monkeypatch.setattr(peephole, "_compiled_steps", lambda: None)
     assert choose(weight, "output", True).__name__.endswith("torch")
+
+
+def test_a_numba_that_cannot_be_imported_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not there, or refuses this NumPy: both are an ImportError."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "neuropil.recurrent.peephole_numba", raising=False)
+    monkeypatch.delattr(recurrent, "peephole_numba", raising=False)
+    assert peephole._compiled_steps.__wrapped__() is None
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "none"])

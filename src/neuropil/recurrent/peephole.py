@@ -8,6 +8,7 @@ operations.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -104,10 +105,17 @@ def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> A
 def _steps_on_processor(like: Tensor, kind: Peephole, trained: bool) -> ModuleType:
     """The module of the steps: compiled where that can be had and there is training to make up for two seconds."""
     plain = like.device.type == "cpu" and like.dtype == torch.float32 and type(like.detach()) is Tensor
-    if not (plain and trained) or kind == "full" or find_spec("numba") is None:
-        return peephole_torch
-    from neuropil.recurrent import peephole_numba
+    compiled = _compiled_steps() if plain and trained and kind != "full" else None
+    return compiled or peephole_torch
 
+
+@cache
+def _compiled_steps() -> ModuleType | None:
+    """Their module, where there is a Numba that fits this NumPy."""
+    try:
+        from neuropil.recurrent import peephole_numba
+    except ImportError:
+        return None
     return peephole_numba
 
 
