@@ -122,19 +122,28 @@ def test_what_is_no_number_stays_so_in_the_compiled_steps() -> None:
 
 
 def test_only_training_in_fp32_on_a_processor_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    numba = pytest.importorskip("numba")
-    weight = torch.zeros(3)
-    choose = peephole._steps_on_processor
-    assert choose(weight, "output", True).__name__.endswith("numba") and numba
-    others = [
-        (weight, "full", True),
-        (weight, "all", False),
-        (weight.double(), "all", True),
-        (weight.to("meta"), "all", True),
-    ]
+    pytest.importorskip("numba")
+    single, half, bits = torch.float32, torch.float16, torch.bfloat16
+    weight, choose = torch.zeros(3), peephole._steps_on_processor
+    assert all(choose(weight, "output", dtype, True).__name__.endswith("numba") for dtype in (single, bits))
+    others: list[Any] = [
+        (weight, "full", single, True), (weight, "all", single, False), (weight, "all", half, True),
+        (weight.double(), "all", torch.float64, True), (weight.to("meta"), "all", single, True),
+    ]  # fmt: skip
     assert all(choose(*one).__name__.endswith("torch") for one in others)
     monkeypatch.setattr(peephole, "_compiled_steps", lambda: None)
-    assert choose(weight, "output", True).__name__.endswith("torch")
+    assert choose(weight, "output", single, True).__name__.endswith("torch")
+
+
+def test_fp16_is_trained_too() -> None:
+    torch.manual_seed(0)
+    layer, x = LSTM(6, 40), torch.randn(5, 9, 6)
+    exact = layer(x)[0]
+    with torch.autocast("cpu", torch.float16):
+        found = layer(x)[0]
+    found.sum().backward()
+    torch.testing.assert_close(found.float(), exact, rtol=0, atol=5e-3)
+    assert layer.weight_hh_l0.grad is not None and layer.weight_hh_l0.grad.isfinite().all()
 
 
 class KernelsByTorch:

@@ -48,7 +48,7 @@ class _PeepholeLSTM(torch.autograd.Function):
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
-        steps = _steps_on_processor(bias, kind, any(ctx.needs_input_grad))
+        steps = _steps_on_processor(bias, kind, dtype, any(ctx.needs_input_grad))
         hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
         gates, cs = _room(bias, times, rows, width)
         squashed = bias.new_empty(times if on_gpu else 1, rows, width)
@@ -102,10 +102,11 @@ def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> A
     return peephole_triton if peephole_triton.fits(x.shape[1], width, x.device) else None
 
 
-def _steps_on_processor(like: Tensor, kind: Peephole, trained: bool) -> ModuleType:
-    """The module of the steps: compiled where that can be had and there is training to make up for two seconds."""
+def _steps_on_processor(like: Tensor, kind: Peephole, dtype: torch.dtype, trained: bool) -> ModuleType:
+    """The module of the steps: compiled where that can be had and there is training to make up for three seconds."""
     plain = like.device.type == "cpu" and like.dtype == torch.float32 and type(like.detach()) is Tensor
-    compiled = _compiled_steps() if plain and trained and kind != "full" else None
+    written = kind != "full" and dtype in (torch.float32, torch.bfloat16)
+    compiled = _compiled_steps() if plain and written and trained else None
     return compiled or peephole_torch
 
 
