@@ -86,15 +86,20 @@ def test_peepholes_of_zero_have_the_gradients_of_torchs_lstm(kind: Any, ragged: 
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("kind", ["output", "all", "previous"])
-def test_bf16_by_the_compiled_steps_is_as_near_as_by_torchs(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_by_the_compiled_steps_is_as_near_as_by_torchs(
+    kind: Any, ragged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("numba")
+    monkeypatch.setattr(products, "ROWS_AT_ONCE", 12)  # blocks of two steps
     torch.manual_seed(0)
     layer, x, weight = LSTM(6, 40, peephole=kind), torch.randn(5, 9, 6, requires_grad=True), torch.randn(5, 9, 40)
+    state = torch.randn(1, 5, 40), torch.randn(1, 5, 40)
 
     def says(half: bool) -> list[Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            outputs, (_, c) = layer(x)
+            outputs, (_, c) = layer(x, state, torch.tensor([9, 2, 5, 1, 9]) if ragged else None)
         assert outputs.dtype == (torch.bfloat16 if half else torch.float32)
         total = (outputs.float() * weight).sum() + c.sin().sum()
         return [outputs.float(), c, *torch.autograd.grad(total, [x, *layer.parameters()])]
@@ -133,6 +138,18 @@ def test_only_training_in_fp32_on_a_processor_is_compiled(monkeypatch: pytest.Mo
     assert all(choose(*one).__name__.endswith("torch") for one in others)
     monkeypatch.setattr(peephole, "_compiled_steps", lambda: None)
     assert choose(weight, "output", single, True).__name__.endswith("torch")
+
+
+def test_prediction_does_not_wait_for_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(peephole, "_compiled_steps", lambda: asked.append(True))
+    layer, x = LSTM(3, 4), torch.zeros(2, 5, 3)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            layer(x)
+    assert not asked
+    layer(x)
+    assert asked
 
 
 def test_fp16_is_trained_too() -> None:

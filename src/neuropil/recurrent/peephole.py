@@ -44,14 +44,15 @@ class _PeepholeLSTM(torch.autograd.Function):
         kind: Peephole,
         last: Tensor | None,
         dtype: torch.dtype,
+        trained: bool,
     ) -> tuple[Tensor, Tensor]:
         (times, rows, features), width = x.shape, weight_hh.shape[1]
         flat = x.reshape(times * rows, features).to(dtype)
         on_gpu = _gpu_kernels(x, width, kind, dtype)
-        steps = _steps_on_processor(bias, kind, dtype, any(ctx.needs_input_grad))
+        steps = _steps_on_processor(bias, kind, dtype, trained and any(ctx.needs_input_grad))
         hs = torch.empty(times + 1, rows, width, dtype=dtype, device=x.device)
         gates, cs = _room(bias, times, rows, width)
-        squashed = bias.new_empty(times if on_gpu else 1, rows, width)
+        squashed = bias.new_empty(times if on_gpu else 0, rows, width)
         hs[0], cs[0] = h, c
         if on_gpu:
             gates.copy_(Product(weight_ih, len(flat), dtype, 1).of(flat, bias).view_as(gates))
@@ -88,7 +89,7 @@ class _PeepholeLSTM(torch.autograd.Function):
         of_x = None if found.of_x is None else found.of_x.view(*of_hs.shape[:2], flat.shape[1]).to(of_x_type)
         of_weights = (one.t() for one in found.of_weights.tensor_split((found.features,)))
         weights = (*of_weights, found.of_bias, found.of_peephole)
-        return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None
+        return of_x, of_h.to(of_h_type), of_c, *weights, None, None, None, None
 
 
 def _gpu_kernels(x: Tensor, width: int, kind: Peephole, dtype: torch.dtype) -> Any:
@@ -164,10 +165,21 @@ def peephole_lstm(
         Derivatives of the first order only; the step has all.
     """
     kind_of = x.device.type
+    trained = torch.is_grad_enabled()  # which it is not within the function
     dtype = torch.get_autocast_dtype(kind_of) if torch.is_autocast_enabled(kind_of) else weight_hh.dtype
     with torch.autocast(kind_of, enabled=False):
         h, c = state
         found: tuple[Tensor, Tensor] = _PeepholeLSTM.apply(  # type: ignore[no-untyped-call]
-            x, h.to(weight_hh.dtype), c.to(weight_hh.dtype), weight_ih, weight_hh, bias, peephole, kind, last, dtype
+            x,
+            h.to(weight_hh.dtype),
+            c.to(weight_hh.dtype),
+            weight_ih,
+            weight_hh,
+            bias,
+            peephole,
+            kind,
+            last,
+            dtype,
+            trained,
         )
     return found
