@@ -106,11 +106,7 @@ MAKERS: dict[str, Callable[[int, int], Run]] = {
 }
 
 COMPETITORS: dict[str, Callable[[int], Measurement]] = {
-    **{
-        f"{name}{suffix}-{named(shape)}": partial(_measured, make, bool(suffix), shape)
-        for name, make in MAKERS.items()
-        for suffix in ("", "-bf16")
-        for shape in SHAPES
-    },
+    **{f"{name}-{named(one)}": partial(_measured, make, False, one) for name, make in MAKERS.items() for one in SHAPES},
+    **{f"peephole-bf16-{named(one)}": partial(_measured, MAKERS["peephole"], True, one) for one in SHAPES},
     **{f"peephole-start-{steps}": partial(_start, steps) for steps in (50, 2000)},
 }

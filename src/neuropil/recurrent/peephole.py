@@ -1,9 +1,9 @@
 """An LSTM whose gates see the cell, over all times at once: what torch has no kernel for.
 
-Both ways go by blocks of steps: forwards the input's share of a block's sums is one product, backwards its share of the
-weights' gradients is; the gates' gradients of all times are never in memory together. A step is one product, and the
-rest by the quickest of what is there: a kernel of all steps on a GPU, a compiled call on a processor, torch's
-operations.
+A step is one product, and the rest by the quickest of what is there: a kernel of all steps on a GPU
+(`peephole_triton`), a compiled call on a processor (`peephole_numba`), torch's operations (`peephole_torch`). Backwards
+a block of steps gives its share of the weights' gradients at once (`peephole_gradients`); but on a GPU the gates'
+gradients of all times are never in memory together.
 """
 
 from __future__ import annotations

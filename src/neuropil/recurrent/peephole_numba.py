@@ -155,7 +155,9 @@ def _backwards(
     t: int, k: int, of_h: Array, given: Array, of_c: Array, gates: Array, cells: Array, sums: Array, cast: Array,
     inner: Array, outer: Array, previous: bool,
 ) -> None:  # fmt: skip
-    """The step `t`, the block's `k`-th, from its output's gradients: `of_h` by the step after, `given[t]` otherwise."""
+    """The step `t`, the block's `k`-th, from its output's gradients: `of_h` by the step after, `given[t]` otherwise.
+    `cast` is `sums` here.
+    """
     width = of_h.shape[1]
     for n in range(of_h.shape[0]):
         of_out, more = of_h[n], given[t, n]
@@ -165,7 +167,7 @@ def _backwards(
 
 
 @_compiled
-def _forwards_half(
+def _forwards_bf16(
     t: int, sums: Bits, gates: Array, cells: Array, hs: Bits, x: Bits, fed: Bits, inner: Array, outer: Array,
     previous: bool,
 ) -> None:  # fmt: skip
@@ -186,7 +188,7 @@ def _forwards_half(
 
 
 @_compiled
-def _backwards_half(
+def _backwards_bf16(
     t: int, k: int, of_h: Bits, given: Bits, of_c: Array, gates: Array, cells: Array, sums: Array, cast: Bits,
     inner: Array, outer: Array, previous: bool,
 ) -> None:  # fmt: skip
@@ -208,7 +210,7 @@ def _peepholes(peephole: Tensor, width: int) -> tuple[Array, Array]:
     return all_of_them[:-width], all_of_them[-width:]
 
 
-def _numbers(x: Tensor) -> NDArray[Any]:
+def _memory(x: Tensor) -> NDArray[Any]:
     """The same memory, bf16 as bits."""
     found: NDArray[Any] = (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()
     return found
@@ -223,11 +225,11 @@ def all_steps(
     product, bias = Product(torch.cat((weight_ih, weight_hh), 1), rows, dtype, times), bias.to(dtype)
     x = x.contiguous()
     fed = torch.cat((x[0], hs[0]), 1)
-    step: Any = _forwards if dtype == gates.dtype else _forwards_half
-    kept = [_numbers(one) for one in (gates, cs, hs, x, fed)]
+    step: Any = _forwards if dtype == gates.dtype else _forwards_bf16
+    kept = [_memory(one) for one in (gates, cs, hs, x, fed)]
     peepholes = (*_peepholes(peephole, cs.shape[2]), kind == "previous")
     for t in range(times):
-        step(t, _numbers(product.of(fed, bias)), *kept, *peepholes)
+        step(t, _memory(product.of(fed, bias)), *kept, *peepholes)
 
 
 def all_steps_back(
@@ -239,15 +241,15 @@ def all_steps_back(
     product = Product(weight_hh.t(), rows, dtype, times)
     sums, cast = found.room(gates)
     of_h, of_hs = gates.new_zeros(rows, width, dtype=dtype), of_hs.to(dtype).contiguous()
-    step: Any = _backwards if dtype == gates.dtype else _backwards_half
-    given, *kept = (_numbers(one) for one in (of_hs, of_c, gates, cs, sums, cast))
+    step: Any = _backwards if dtype == gates.dtype else _backwards_bf16
+    given, *kept = (_memory(one) for one in (of_hs, of_c, gates, cs, sums, cast))
     peepholes, parts = (*_peepholes(peephole, width), kind == "previous"), cast.unbind(0)
     for block in reversed(blocks(times, rows)):
         first, here = block.start, block.stop - block.start
         for t in reversed(range(first, block.stop)):
             if ends is not None:
                 of_c.add_(ends[t])
-            step(t, t - first, _numbers(of_h), given, *kept, *peepholes)
+            step(t, t - first, _memory(of_h), given, *kept, *peepholes)
             of_h = product.of(parts[t - first])
         found.add(block, sums[:here], cast[:here])
     return of_h.to(gates.dtype)
