@@ -23,6 +23,7 @@ from benchmarks.shared_data import data_folder, transforms
 from benchmarks.topics.transformers import LENGTHS
 from neuropil import create_model
 from neuropil.nn.vocabulary_loss import linear_cross_entropy
+from neuropil.training.memory import keep_freed_memory
 
 __all__ = ["COMPETITORS", "NanoGPT"]
 
@@ -135,6 +136,8 @@ def _milliseconds(network: nn.Module, loss: Loss, ids: Tensor, targets: Tensor, 
 
 
 def _step(make: Callable[[], tuple[nn.Module, Loss]], bf16: bool, seed: int) -> Measurement:
+    if bf16:
+        keep_freed_memory()  # as a training run does; the peers by the same plan too
     torch.manual_seed(seed)
     network, loss = make()
     ids, targets = (torch.randint(0, TOKENS, (ROWS, STEPS)) for _ in "it")

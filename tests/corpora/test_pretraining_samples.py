@@ -30,7 +30,13 @@ def pieces() -> Pieces:
 
 
 def samples(
-    documents: int, sentences: int = 12, max_length: int = 128, *, whole_words: bool = False, most: int | None = None
+    documents: int,
+    sentences: int = 12,
+    max_length: int = 128,
+    *,
+    whole_words: bool = False,
+    most: int | None = None,
+    next_sentence: bool = True,
 ) -> PretrainingSamples:
     """Documents of random tokens; those of document d have d mod 7 in their numbers, so that they are told apart."""
     draw, known = np.random.default_rng(0), pieces()
@@ -39,7 +45,9 @@ def samples(
         for number in range(documents)
     ]
     rule = mask_rule(known, 0.15, most, whole_words=whole_words)
-    return PretrainingSamples(made, known, max_length, rule, INFO, [f"document {n}" for n in range(documents)])
+    return PretrainingSamples(
+        made, known, max_length, rule, INFO, [f"document {n}" for n in range(documents)], next_sentence=next_sentence
+    )
 
 
 def fetched(found: PretrainingSamples, seed: int = 0, epoch: int = 0, **options: Any) -> list[Any]:
@@ -88,6 +96,21 @@ def test_samples_have_bert_s_form() -> None:
             assert first == second
     same = [target[0] != FOLLOWS for target in targets]
     assert 0.3 < np.mean(same) < 0.7
+
+
+def test_without_next_sentences_a_stretch_stands_as_it_is() -> None:
+    found = samples(40, max_length=64, next_sentence=False)
+    inputs, targets = found.fetch(np.arange(len(found)))
+    assert inputs.shape[1] <= 64 and (targets[:, 0] == -100).all() and not inputs[..., 1].any()
+    plain = samples(40, max_length=64).targets
+    read = []
+    for row, target in zip(inputs[..., 0], targets[:, 1:], strict=True):
+        ids = np.where(target >= 0, target, row)[row != 0]
+        assert ids[0] == CLS and ids[-1] == SEP and (ids == SEP).sum() == 1
+        read.append(ids[1:-1])
+    assert (np.concatenate(read) == plain).all(), "each token of the text, once and in its order"
+    assert len(samples(1, next_sentence=False)), "one document is enough"
+    assert found.lengths.max() <= 64
 
 
 def test_batches_hang_on_seed_epoch_and_number_alone() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from neuropil.models.perceptron import Perceptron
-from neuropil.nn.activation import ActivationName, HardSigmoid, gelu_tanh, leaky_relu, make_activation
+from neuropil.nn.activation import ActivationName, HardSigmoid, TanhGELU, leaky_relu, make_activation
 
 
 @pytest.mark.slow
@@ -40,7 +40,7 @@ def test_slopes_may_be_chosen() -> None:
     assert leaky_relu()(x).tolist() == pytest.approx([-0.2, 2.0])
     assert leaky_relu(0.5)(x).tolist() == [-1.0, 2.0]
     assert make_activation("prelu")(x).tolist() == [-0.5, 2.0]  # He et al. 2015 start at 0.25
-    assert isinstance(gelu_tanh(), nn.GELU)
+    assert isinstance(TanhGELU(), nn.GELU)
 
 
 def test_a_perceptron_takes_each_of_them() -> None:

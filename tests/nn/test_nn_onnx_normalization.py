@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.nn import ACTIVATIONS, NORMALIZATIONS
-from neuropil.nn.activation import gelu_tanh, leaky_relu
+from neuropil.nn.activation import TanhGELU, leaky_relu
 from neuropil.nn.dropout import Dropout
 from neuropil.nn.losses import cross_entropy
 from neuropil.nn.normalization import BatchNormalization, LocalResponseNormalization
@@ -138,7 +138,7 @@ def test_activation(node: NodeTest) -> None:
             case "LeakyRelu":
                 said = leaky_relu(node.attributes.get("alpha", 0.01))(x)
             case "Gelu":
-                said = (gelu_tanh() if "approximate" in node.attributes else ACTIVATIONS.build("gelu"))(x)
+                said = (TanhGELU() if "approximate" in node.attributes else ACTIVATIONS.build("gelu"))(x)
             case "PRelu":  # ONNX's slopes stand along the last axis, ours along the channels
                 said = with_weights(nn.PReLU(len(weights[0])), *weights)(x.movedim(-1, 1)).movedim(1, -1)
             case "Softmax":

@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "transformer_tied": ("transformer", {"norm_first": True, "positions": "learned", "context": 20}),
     "bert": ("bert", {}),
     "bert_classifier": ("bert_classifier", {}),
+    "bert_classifier_mean": ("bert_classifier", {"pooling": "mean"}),
     "bert_tagger": ("bert_tagger", {}),
     "bert_spans": ("bert_spans", {}),
     "gpt": ("gpt", {"tie": False}),

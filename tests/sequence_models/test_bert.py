@@ -14,7 +14,7 @@ from neuropil.errors import InputError
 from neuropil.models import create_model
 from neuropil.nn.vocabulary_loss import linear_cross_entropy
 from neuropil.sequence_models.bert import Bert
-from sequence_models.foreign_transformers import foreign_bert, own_bert
+from sequence_models.foreign_transformers import SHAPES, foreign_bert, own_bert
 from sequence_models.largest import Largest
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -101,6 +101,26 @@ def test_heads_are_those_of_transformers(name: str, theirs: str, options: dict[s
         expected, found = foreign(**asked(inputs)).logits, ours(inputs)
     there = inputs[..., 0] != 0
     close(*(one[there] if found.ndim == 3 else one for one in (found, expected)), kind)
+
+
+@BOTH
+def test_the_mean_is_that_of_transformers_tokens_without_padding(kind: torch.dtype) -> None:
+    foreign, inputs = foreign_bert("BertModel", "small", TOKENS).to(kind), pairs()
+    ours = create_model(
+        "bert_classifier", num_tokens=TOKENS, context=64, dropout=0.0, pooling="mean", num_classes=3, **SHAPES["small"]
+    ).to(kind)
+    weights = {f"bert.{key}": one for key, one in foreign.state_dict().items() if not key.startswith("pooler.")}
+    assert not ours.load_state_dict(weights, strict=False).unexpected_keys
+    there = (inputs[..., 0] != 0)[..., None]
+    with torch.no_grad():
+        hidden = foreign(**asked(inputs)).last_hidden_state
+        mean = (hidden * there).sum(1) / there.sum(1)
+        close(ours.eval()(inputs), ours.classifier(mean), kind)
+        close(ours.features(inputs)[-1], mean, kind)
+        ids = inputs[:1, :4, 0]
+        close(ours(torch.cat([ids, torch.zeros_like(ids)], 1)), ours(ids), kind)
+    with pytest.raises(InputError, match="option 'pooling' cannot be 'last'; allowed: first, mean"):
+        create_model("bert_classifier", num_tokens=TOKENS, pooling="last")
 
 
 @BOTH

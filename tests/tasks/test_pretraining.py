@@ -63,6 +63,27 @@ def test_the_loss_is_hugging_face_s() -> None:
     assert figures["perplexity"] == pytest.approx(math.exp(figures["mlm_loss"]))
 
 
+def test_without_next_sentences_the_loss_is_hugging_face_s_of_hidden_tokens() -> None:
+    foreign = foreign_bert("BertForPreTraining", "small", len(VOCABULARY))
+    own, one = own_bert("bert", "small", len(VOCABULARY), foreign), batch()
+    ids = one.inputs[..., 0]
+    said = foreign(
+        input_ids=ids, token_type_ids=one.inputs[..., 1], attention_mask=(ids != 0).long()
+    ).prediction_logits  # fmt: skip
+    wanted = nn.functional.cross_entropy(said.flatten(0, 1), one.targets[:, 1:].flatten())
+    one.targets[:, 0] = -100
+    task = Pretraining(VOCABULARY)
+    loss, _ = task.step(own, one, None)
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-5)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert not own.cls["seq_relationship"].weight.grad.any()
+    scorer = task.scorer()
+    scorer.update(own, one)
+    figures = scorer.compute()
+    assert figures["loss"] == figures["mlm_loss"] == pytest.approx(wanted.item(), abs=1e-5)
+    assert "nsp_accuracy" not in figures
+
+
 def network(seed: int = 0) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -187,6 +187,13 @@ def test_what_is_written_opens_there_without_a_word(
         assert all(torch.equal(one, before[key]) for key, one in again.state_dict().items())
 
 
+def test_a_label_from_the_mean_has_no_form_there(tmp_path: Path) -> None:
+    ours = build_model("bert_classifier", {"num_tokens": VOCABULARY, "size": "tiny", "pooling": "mean"})
+    with pytest.raises(InputError, match="from the mean of all tokens has no form at Hugging Face"):
+        write_layout(ours, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 MANNERS: list[dict[str, Any]] = [
     {"greedy": True},
     {"greedy": True, "repetition_penalty": 1.4},

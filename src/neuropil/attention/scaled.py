@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neuropil.attention.by_blocks import BLOCK, attend_by_blocks
+from neuropil.attention.block_weights import BLOCK
+from neuropil.attention.by_blocks import attend_by_blocks
 from neuropil.attention.masks import causal_mask
+from neuropil.compiled.serving import learns_in_bfloat16
 from neuropil.errors import InputError
 
 __all__ = ["attend", "attention_weights"]
@@ -107,7 +109,7 @@ def attend(
     if causal and questions > places:
         raise InputError(f"{questions} questions were asked of {places} places; a causal mask needs as many or more")
     causal = causal and questions > 1  # one question at the last place sees all
-    if dropout or ((causal or places <= SHORT) and _learns_in_half(query)):
+    if dropout or ((causal or places <= SHORT) and learns_in_bfloat16(query)):
         return attend_by_blocks(query, key, value, mask, causal=causal, dropout=dropout, scale=scale)
     if not causal:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
@@ -128,8 +130,3 @@ def _behind_others(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Non
         part = query[:, :, start:stop], key[:, :, :limit], value[:, :, :limit]
         found.append(F.scaled_dot_product_attention(*part, seen, scale=scale))
     return found[0] if len(found) == 1 else torch.cat(found, 2)
-
-
-def _learns_in_half(x: Tensor) -> bool:
-    half = x.dtype is torch.bfloat16 and x.device.type == "cpu"
-    return half and x.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling()

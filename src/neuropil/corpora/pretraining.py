@@ -16,7 +16,7 @@ from neuropil.corpora.pretraining_text import Document, SentenceForm, documents_
 from neuropil.data.records import DataInfo, Splits
 from neuropil.errors import InputError
 from neuropil.sequences.division import divide, settle_parts, splits_of
-from neuropil.sequences.marked import MARKS, check_room, marked_pair, shared_room
+from neuropil.sequences.marked import MARKS, check_room, marked_pair, marked_text, shared_room
 from neuropil.sequences.pieces import Pieces, pieces_of, settled_lower
 from neuropil.sequences.ragged import IGNORED
 
@@ -38,8 +38,11 @@ class PretrainingSamples:
     (seed, epoch, its number) alone: where it is cut in two, whether the second part is replaced by a place in another
     document (half of them), and which tokens are hidden.
 
+    Without next sentences a stretch is one segment as it stands, as in Liu et al. 2019, "RoBERTa", section 4.2: for
+    documents of one sentence, which have no next one.
+
     Shape: a fetch gives inputs int64 `[N, T, 2]`: ids and segments; targets `[N, 1 + T]`: 0 where the second segment
-    follows, 1 where it does not, then the ids at the chosen places and -100 elsewhere.
+    follows, 1 where it does not, -100 where there is none, then the ids at the chosen places and -100 elsewhere.
 
     Differs:
         BERT's program draws the cuts of documents anew, too, writes each text ten times with other masks, and reads on
@@ -52,9 +55,10 @@ class PretrainingSamples:
         rule: of masking.
         info: what is known of the text.
         names: how to call each document.
+        next_sentence: two segments a sample.
 
     Raises:
-        InputError: one document only, or none of two tokens.
+        InputError: one document only where next sentences are wanted, or none of two tokens.
     """
 
     draws_by_index = True
@@ -67,10 +71,13 @@ class PretrainingSamples:
         rule: MaskRule,
         info: DataInfo,
         names: Sequence[str],
+        *,
+        next_sentence: bool = True,
     ) -> None:
-        self._info, self._names, self._rule = info, names, rule
+        self._info, self._names, self._rule, self._pairs = info, names, rule, next_sentence
         self._begin, self._end = pieces.special("[CLS]"), pieces.special("[SEP]")
-        self._room = max_length - MARKS["pair"]
+        self._marks = MARKS["pair" if next_sentence else "text"]
+        self._room = max_length - self._marks
         self._free = np.zeros(len(pieces), dtype=bool)
         self._free[rule.ordinary] = True
         sentences = [row for document in documents for row in document]
@@ -80,12 +87,13 @@ class PretrainingSamples:
         self._bounds = [ends[a : b + 1] for a, b in zip(counts[:-1].tolist(), counts[1:].tolist(), strict=True)]
         spans = [(number, *one) for number, bounds in enumerate(self._bounds) for one in _stretches(bounds, self._room)]
         self._stretches = np.array(spans, dtype=np.int64).reshape(-1, 3)  # document, begin, end
-        if len({number for number, _, _ in spans}) < 2:
+        if not spans:
+            raise InputError(f"a part of {info.source!r} holds no document of two tokens or more; give more text")
+        if next_sentence and len({number for number, _, _ in spans}) < 2:
             raise InputError(
                 f"a part of {info.source!r} holds {len(documents)} document{'s' * (len(documents) != 1)} of two tokens "
-                "or "
-                "more, but next sentences are drawn from another one; put empty lines between documents, or give more "
-                "text (or valid_fraction=0)"
+                "or more, but next sentences are drawn from another one; put empty lines between documents, or give "
+                "more text (or next_sentence=false, or valid_fraction=0)"
             )
         self._full = np.unique(self._stretches[:, 0])
 
@@ -102,7 +110,7 @@ class PretrainingSamples:
     @property
     def lengths(self) -> Array:
         """How long each sample is at most, `[n, 1]`."""
-        return self._stretches[:, 2:] - self._stretches[:, 1:2] + MARKS["pair"]
+        return self._stretches[:, 2:] - self._stretches[:, 1:2] + self._marks
 
     def __len__(self) -> int:
         return len(self._stretches)
@@ -133,6 +141,8 @@ class PretrainingSamples:
     def _sample(self, index: int, draws: SampleDraws) -> tuple[Array, Array, int]:
         """One sample `[T, 2]`, its hidden tokens `[T]`, and the label of its second segment."""
         document, begin, end = self._stretches[index].tolist()
+        if not self._pairs:
+            return *self._masked(marked_text(self._values[begin:end], self._begin, self._end), draws), IGNORED
         middle = self._middle(document, begin, end, draws)
         room = self._room if draws.next() >= SHORT else 2 + draws.below(self._room - 1)
         first, second, label = self._values[begin:middle], self._values[middle:end], FOLLOWS
@@ -142,10 +152,12 @@ class PretrainingSamples:
         cut = draws.take(2) < 0.5  # at its begin or its end, as BERT's program does
         first = first[len(first) - keep :] if cut[0] else first[:keep]
         second = second[:rest]
-        sample = marked_pair(first.astype(np.int64), second.astype(np.int64), self._begin, self._end)
+        return *self._masked(marked_pair(first, second, self._begin, self._end), draws), label
+
+    def _masked(self, sample: Array, draws: SampleDraws) -> tuple[Array, Array]:
         hidden, targets = masked(sample[:, 0], self._free[sample[:, 0]], self._rule, draws)
         sample[:, 0] = hidden
-        return sample, targets, label
+        return sample, targets
 
     def _middle(self, document: int, begin: int, end: int, draws: SampleDraws) -> int:
         """Where a stretch is cut in two: at the end of one of its sentences, or anywhere in a single one."""
@@ -201,7 +213,8 @@ def open_pretraining_text(
     *, root: str, max_length: int = 128, sentences: SentenceForm = "auto", encoding: str = "utf-8",
     lower: bool | None = None, subwords: str | None = None, size: int | None = None, least_count: int | None = None,
     mask_share: float = 0.15, most_masked: int | None = None, whole_words: bool = False,
-    leave_out: tuple[str, ...] = (), valid_fraction: float = 0.1, test_fraction: float = 0.0, split_seed: int = 0
+    next_sentence: bool = True, leave_out: tuple[str, ...] = (), valid_fraction: float = 0.1,
+    test_fraction: float = 0.0, split_seed: int = 0,
 ) -> Splits:  # fmt: skip
     """Plain text for BERT's two tasks: to tell hidden tokens, and whether one segment follows the other.
 
@@ -223,6 +236,7 @@ def open_pretraining_text(
         mask_share: of the tokens that are chosen to be told.
         most_masked: of them in one sample at most.
         whole_words: choose all pieces of a word together.
+        next_sentence: two segments a sample; `False` for documents of one sentence, where hidden tokens alone are told.
         leave_out: patterns of file names that are not read.
         valid_fraction: share of the documents to validate on, where no file is for that.
         test_fraction: share to test on, likewise.
@@ -232,7 +246,7 @@ def open_pretraining_text(
         InputError: a file that cannot be read or is empty, a vocabulary without `[MASK]`, one document only, or a
             number out of its range.
     """
-    check_room(max_length, "pair")
+    check_room(max_length, "pair" if next_sentence else "text")
     notes: list[str] = []
     found = _found(root, leave_out, encoding, sentences, notes)
     parts, sentence = settle_parts(
@@ -247,6 +261,7 @@ def open_pretraining_text(
         "reads": "pretraining_text", "level": "wordpiece", "lower": lower, "max_length": max_length, "encoding":
         encoding,
         "sentences": sentences, "mask_share": mask_share, "most_masked": most_masked, "whole_words": whole_words,
+        "next_sentence": next_sentence,
         **pieces.saved(),
     }  # fmt: skip
     info = DataInfo(
@@ -279,5 +294,6 @@ def pretraining_samples(
     coded = [[row for row in pieces.encode_many(one.sentences) if len(row)] for one in documents]
     kept = [(rows, one.where) for rows, one in zip(coded, documents, strict=True) if rows]
     return PretrainingSamples(
-        [rows for rows, _ in kept], pieces, int(saved["max_length"]), rule, info, [where for _, where in kept]
-    )
+        [rows for rows, _ in kept], pieces, int(saved["max_length"]), rule, info, [where for _, where in kept],
+        next_sentence=bool(saved.get("next_sentence", True)),
+    )  # fmt: skip

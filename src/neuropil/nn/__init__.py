@@ -21,7 +21,7 @@ ACTIVATIONS = Catalogue(
         "prelu": ("torch.nn:PReLU", "x above 0, a learned share of x below it"),
         "silu": ("torch.nn:SiLU", "x sigmoid(x), also called swish: EfficientNet"),
         "gelu": ("torch.nn:GELU", "x Phi(x), Phi being the normal distribution: BERT"),
-        "gelu_tanh": ("neuropil.nn.activation:gelu_tanh", "x Phi(x) with Phi by a tanh: GPT-2"),
+        "gelu_tanh": ("neuropil.nn.activation:TanhGELU", "x Phi(x) with Phi by a tanh: GPT-2"),
         "hard_sigmoid": ("neuropil.nn.activation:HardSigmoid", "relu6(x + 3) / 6: the sigmoid in straight pieces"),
         "hard_swish": ("torch.nn:Hardswish", "x relu6(x + 3) / 6: MobileNetV3"),
         "softmax": ("neuropil.nn.activation:Softmax", "probabilities that add up to one: after the last layer only"),

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neuropil.compiled.arithmetic import narrowed, sigmoid, tanh, widened
 from neuropil.recurrent.peephole_gradients import Gradients
 from neuropil.recurrent.products import Product, blocks
 from neuropil.recurrent.steps import Peephole
@@ -25,46 +26,6 @@ Array = NDArray[np.float32]
 Bits = NDArray[np.uint16]
 _f = np.float32
 _compiled = numba.njit(fastmath={"contract"}, error_model="numpy", nogil=True)
-_inlined = numba.njit(fastmath={"contract"}, error_model="numpy", inline="always")
-
-
-@_inlined
-def _exp(x: np.float32) -> np.float32:
-    """2^n e^r with |r| at most half of log 2, by the first eight terms (which leaves 1e-8 of it) and the bits of 2^n;
-    one that a loop can do for many numbers at once.
-    """
-    x = _f(88) if x > _f(88) else x
-    x = _f(-87) if x < _f(-87) else x
-    n = np.floor(x * _f(1 / np.log(2)) + _f(0.5))
-    r = (x - n * _f(0.693359375)) - n * _f(np.log(2) - 0.693359375)  # log 2 in two parts, the first of few bits
-    e = _f(1 / 5040)
-    for k in (720, 120, 24, 6, 2, 1, 1):
-        e = e * r + _f(1 / k)
-    return e * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
-
-
-@_inlined
-def _sigmoid(x: np.float32) -> np.float32:
-    return _f(1) / (_f(1) + _exp(-x))
-
-
-@_inlined
-def _tanh(x: np.float32) -> np.float32:
-    return _f(2) * _sigmoid(_f(2) * x) - _f(1)
-
-
-@_inlined
-def _widened(bits: np.uint16) -> np.float32:
-    """bf16, which is the upper half of fp32."""
-    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
-
-
-@_inlined
-def _narrowed(x: np.float32) -> np.uint16:
-    """To bf16, the nearest, of two the even one."""
-    bits = np.float32(x).view(np.uint32)
-    nearest = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-    return np.uint16(nearest if x == x else np.uint32(0x7FC0))
 
 
 @_compiled
@@ -84,18 +45,18 @@ def _forwards_row(
         for j in range(width):
             s_f[j] += of_f[j] * before[j]
     for j in range(2 * width):
-        a[j] = _sigmoid(s[j])
+        a[j] = sigmoid(s[j])
     i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
     s_g, s_o = s[2 * width : 3 * width], s[3 * width :]
     for j in range(width):
-        g[j] = _tanh(s_g[j])
+        g[j] = tanh(s_g[j])
     for j in range(width):
         now[j] = f[j] * before[j] + i[j] * g[j]
     seen = before if previous else now
     for j in range(width):
-        o[j] = _sigmoid(s_o[j] + outer[j] * seen[j])
+        o[j] = sigmoid(s_o[j] + outer[j] * seen[j])
     for j in range(width):
-        h[j] = o[j] * _tanh(now[j])
+        h[j] = o[j] * tanh(now[j])
 
 
 @_compiled
@@ -109,7 +70,7 @@ def _backwards_row(
     i, f, g, o = a[:width], a[width : 2 * width], a[2 * width : 3 * width], a[3 * width :]
     of_i, of_f, of_g, of_o = s[:width], s[width : 2 * width], s[2 * width : 3 * width], s[3 * width :]
     for j in range(width):
-        of_o[j] = _tanh(now[j])
+        of_o[j] = tanh(now[j])
     for j in range(width):
         of_c[j] += of_h[j] * o[j] * (_f(1) - of_o[j] * of_o[j])
     for j in range(width):
@@ -177,10 +138,10 @@ def _forwards_bf16(
     for n in range(hs.shape[1]):
         read, kept, put, last, coming = sums[n], hs[t + 1, n], fed[n, :features], fed[n, features:], x[next_one, n]
         for j in range(4 * width):
-            s[j] = _widened(read[j])
+            s[j] = widened(read[j])
         _forwards_row(s, gates[t, n], cells[t, n], cells[t + 1, n], h, inner, outer, previous)
         for j in range(width):
-            kept[j] = _narrowed(h[j])
+            kept[j] = narrowed(h[j])
         for j in range(width):
             last[j] = kept[j]
         for j in range(features):
@@ -198,10 +159,10 @@ def _backwards_bf16(
     for n in range(of_h.shape[0]):
         read, more, found, put = of_h[n], given[t, n], sums[k, n], cast[k, n]
         for j in range(width):
-            of_out[j] = _widened(read[j]) + _widened(more[j])
+            of_out[j] = widened(read[j]) + widened(more[j])
         _backwards_row(of_out, of_c[n], gates[t, n], cells[t, n], cells[t + 1, n], found, inner, outer, previous)
         for j in range(4 * width):
-            put[j] = _narrowed(found[j])
+            put[j] = narrowed(found[j])
 
 
 def _peepholes(peephole: Tensor, width: int) -> tuple[Array, Array]:

@@ -7,15 +7,20 @@ BertForQuestionAnswering.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from neuropil.attention.chance import QuickDropout
+from neuropil.errors import InputError
 from neuropil.nn.heads import linear_head
 from neuropil.sequence_models.bert import EPS, BertSize, begin_as_bert, bert_body
 
-__all__ = ["BertClassifier", "BertPretraining", "BertSpans", "BertTagger"]
+__all__ = ["BertClassifier", "BertPooling", "BertPretraining", "BertSpans", "BertTagger"]
+
+
+BertPooling = Literal["first", "mean"]
+"""What of a text its label is read from."""
 
 
 class Predictions(nn.Module):
@@ -133,6 +138,10 @@ class BertPretraining(nn.Module):
 class BertClassifier(nn.Module):
     """The body, its pooled vector, a linear layer: one answer about a text or a pair of texts.
 
+    Source: Devlin et al. 2018, section 4.1; the mean: Reimers and Gurevych 2019, "Sentence-BERT", section 3. The pooler
+    reads the first token, which learns to stand for a text from next sentences; a body that was pretrained without them
+    tells more by the mean.
+
     Shape:
         int64 `[N, T]` or `[N, T, 2]`, as `Bert` -> logits `[N, num_classes]`.
 
@@ -146,9 +155,10 @@ class BertClassifier(nn.Module):
         hidden: of the feed-forward layers.
         context: tokens that are read at most.
         dropout: share of the values left out while training.
+        pooling: `first`: the first token through a layer of its own, as published; `mean`: of all tokens of the text.
 
     Raises:
-        InputError: as `Bert`.
+        InputError: as `Bert`, or no such pooling.
 
     Example:
         >>> import torch
@@ -170,10 +180,14 @@ class BertClassifier(nn.Module):
         hidden: int | None = None,
         context: int = 512,
         dropout: float = 0.1,
+        pooling: BertPooling = "first",
     ) -> None:
         super().__init__()
+        if pooling not in ("first", "mean"):
+            raise InputError(f"there is no pooling {pooling!r}; allowed: first, mean")
+        self.pooling = pooling
         self.bert = bert_body(
-            num_tokens, size, num_layers, width, num_heads, hidden, context, dropout, pooling=True
+            num_tokens, size, num_layers, width, num_heads, hidden, context, dropout, pooling=pooling == "first"
         )  # fmt: skip
         self.in_shape = self.bert.in_shape
         self.widths = (*self.bert.widths, self.bert.widths[-1])
@@ -183,12 +197,19 @@ class BertClassifier(nn.Module):
     def features(self, inputs: Tensor) -> list[Tensor]:
         """The vectors of the tokens, what each block makes of them, `[N, T, D]`, and the pooled vector `[N, D]`."""
         found = self.bert.features(inputs)
-        return [*found, self.bert.pool(found[-1])]
+        return [*found, self._pooled(found[-1], inputs)]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits `[N, num_classes]`."""
-        logits: Tensor = self.classifier(self.dropout(self.bert.pool(self.bert(inputs))))
+        logits: Tensor = self.classifier(self.dropout(self._pooled(self.bert(inputs), inputs)))
         return logits
+
+    def _pooled(self, hidden: Tensor, inputs: Tensor) -> Tensor:
+        if self.pooling == "first":
+            return self.bert.pool(hidden)
+        there = (inputs if inputs.ndim == 2 else inputs[..., 0]) != 0  # at padding `hidden` is 0
+        mean: Tensor = hidden.sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+        return mean
 
     def reset_classifier(self, num_classes: int) -> None:
         """Exchange the last layer for a fresh one; 0 leaves it out."""

@@ -27,6 +27,7 @@ from neuropil.attention.heads import AttentionHeads
 from neuropil.attention.positions import LearnedPositions, check_context
 from neuropil.attention.stretches import Stretches, stretches_of_documents
 from neuropil.errors import InputError
+from neuropil.nn.activation import TanhGELU
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 
 __all__ = ["GPT", "GPTSize", "GPTState"]
@@ -106,7 +107,7 @@ class GPTFeedForward(nn.Module):
     def __init__(self, width: int, hidden: int, dropout: float, bias: bool) -> None:
         super().__init__()
         self.c_fc = nn.Linear(width, hidden, bias)
-        self.act = nn.GELU(approximate="tanh")
+        self.act = TanhGELU()
         self.c_proj = nn.Linear(hidden, width, bias)
         self.behind = QuickDropout(dropout)
 

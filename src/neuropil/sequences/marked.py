@@ -14,7 +14,7 @@ from neuropil.errors import InputError
 from neuropil.sequences.pieces import Pieces
 from neuropil.sequences.ragged import Ragged
 
-__all__ = ["check_room", "marked_pair", "marked_pairs", "marked_texts", "shared_room"]
+__all__ = ["check_room", "marked_pair", "marked_pairs", "marked_text", "marked_texts", "shared_room"]
 
 Array = np.ndarray[Any, Any]
 
@@ -70,6 +70,15 @@ def marked_texts(rows: Sequence[Array], pieces: Pieces, max_length: int) -> Ragg
     check_room(max_length, "text")
     begin, end, room = pieces.special("[CLS]"), pieces.special("[SEP]"), max_length - MARKS["text"]
     return Ragged.of([np.concatenate([[begin], row[:room], [end]]) for row in rows])
+
+
+def marked_text(text: Array, begin: int, end: int) -> Array:
+    """`[CLS] A [SEP]` with each token's segment, 0.
+
+    Shape: `[T, 2]`.
+    """
+    ids = np.concatenate([[begin], text, [end]])
+    return np.stack([ids, np.zeros_like(ids)], axis=1).astype(np.int64)
 
 
 def marked_pair(first: Array, second: Array, begin: int, end: int) -> Array:

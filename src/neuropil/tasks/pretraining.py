@@ -66,12 +66,12 @@ class Pretraining:
 
     Formula:
         E = mean over hidden tokens of `-log softmax(z)` at what they were, plus the mean over samples of the same of
-        two classes.
+        two classes, over those that have a second segment.
 
     Shape:
         the network: ids and segments `[N, T, 2]` -> what tokens mean `[N, T, D]`, and logits `[N, 2]`; targets int64
-        `[N, 1 + T]`: 0 where the second segment follows and 1 where it does not, then the ids of hidden tokens, -100
-        where none is hidden.
+        `[N, 1 + T]`: 0 where the second segment follows, 1 where it does not, -100 where there is none, then the ids of
+        hidden tokens, -100 where none is hidden.
 
     Args:
         vocabulary: the tokens in the order of their ids.
@@ -113,7 +113,8 @@ class Pretraining:
             self._checked = True
         places = targets != IGNORED
         of_tokens = linear_cross_entropy(network.transformed(hidden[places]), weight, bias, targets[places])
-        return of_tokens + F.cross_entropy(at_least_single(follows), labels), carry
+        of_pairs = F.cross_entropy(at_least_single(follows), labels, ignore_index=IGNORED, reduction="sum")
+        return of_tokens + of_pairs / (labels != IGNORED).sum().clamp(min=1), carry
 
     def check(self, hidden: Tensor, follows: Tensor, targets: Tensor, weight: Tensor) -> None:
         """Hold the shapes against one another and the vocabulary.
@@ -222,25 +223,27 @@ class PretrainingScorer:
             losses=losses,
             counts=counts,
             right=right,
-            next_losses=F.cross_entropy(follows, labels, reduction="none"),
+            next_losses=F.cross_entropy(follows, labels, ignore_index=IGNORED, reduction="none"),
             next_right=follows.argmax(1) == labels,
+            paired=labels != IGNORED,
         )
 
     def compute(self) -> dict[str, float]:
-        """The metrics of all samples so far.
+        """The metrics of all samples so far; `nsp_accuracy` where there are second segments.
 
         Raises:
             InputError: there are no samples.
         """
         found = self._found
-        hidden, following = weighted_mean(found), float(found.column("next_losses").mean())
-        return {
+        hidden, pairs = weighted_mean(found), int(found.column("paired").sum())
+        following = float(found.column("next_losses").sum()) / max(1, pairs)
+        metrics = {
             "loss": hidden + following,
             "mlm_loss": hidden,
             "perplexity": math.exp(hidden) if hidden < 700 else math.inf,
             "mlm_accuracy": float(found.column("right").sum() / max(1, found.column("counts").sum())),
-            "nsp_accuracy": float(found.column("next_right").mean()),
         }
+        return metrics | ({"nsp_accuracy": float(found.column("next_right").sum()) / pairs} if pairs else {})
 
     def details(self) -> Mapping[str, Array]:
         """What a report draws: per sample `indices`, `losses` (the mean over its hidden tokens) and their `counts`.

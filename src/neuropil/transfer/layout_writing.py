@@ -150,6 +150,11 @@ def _bert_config(network: nn.Module, sizes: Sizes, classes: Sequence[str]) -> di
     vocabulary, width = sizes[WORDS["bert"]]
     heads, dropout = _attention(network)
     architecture = next((theirs for name, theirs in HEADS if name in sizes), None)
+    if getattr(network, "pooling", "first") != "first":
+        raise InputError(
+            "a label read from the mean of all tokens has no form at Hugging Face; train with model.pooling=first, or "
+            "take --format onnx"
+        )
     if architecture is None:
         pooled = "bert.pooler.dense.weight" in sizes
         architecture = "BertForSequenceClassification" if pooled else "BertForTokenClassification"
