@@ -155,6 +155,34 @@ def test_weights_of_attention_are_those_of_transformers(kind: torch.dtype, grad:
         assert not one[~both].any()
 
 
+def test_tokens_that_make_a_number_recur_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of them, as under autocast, in double precision: the same outputs and gradients."""
+    network = create_model("bert_classifier", num_tokens=TOKENS, size="tiny", dropout=0.0).double()
+    inputs = pairs()
+    found = []
+    for more in (0, 1, 9, 40):
+        monkeypatch.setattr("neuropil.sequence_models.bert.recurring", lambda count, device, more=more: count + more)
+        for one in (inputs, inputs[..., 0]):
+            network.zero_grad()
+            logits = network(one)
+            logits.square().sum().backward()
+            found.append([logits.detach(), *(weight.grad.clone() for weight in network.parameters())])
+    for number, one in enumerate(found):
+        for mine, plain in zip(one, found[number % 2], strict=True):
+            torch.testing.assert_close(mine, plain, rtol=0, atol=1e-12)
+
+
+def test_under_autocast_the_number_of_tokens_recurs() -> None:
+    body = Bert(num_tokens=TOKENS, size="tiny", dropout=0.0)
+    seen: list[int] = []
+    body.encoder["layer"][0].register_forward_hook(lambda _, given, found: seen.append(len(found)))  # type: ignore[index]
+    inputs = pairs()
+    assert body(inputs).shape[:2] == inputs.shape[:2]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert body(inputs).shape[:2] == inputs.shape[:2]
+    assert seen == [int((inputs[..., 0] != 0).sum()), 64]
+
+
 @pytest.mark.slow
 def test_a_batch_without_padding_a_row_of_nothing_and_padding_within() -> None:
     body = Bert(num_tokens=TOKENS, size="tiny", dropout=0.0).double().eval()

@@ -1,4 +1,4 @@
-"""Whether the compiled loops may be used, and where they are: the one file of this room that does without Numba."""
+"""Whether the compiled loops may be used, and where they are."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ together, each with a vector that says which it is.
 
 The state's names are those of Hugging Face's BertModel.
 
-Linear layers, normalizations and activations see the tokens alone, without padding; attention gathers sentences of
-similar lengths. What is exported or compiled computes the padding, too.
+Linear layers, normalizations and activations see the tokens alone, without padding (but for a few tokens where that
+makes their number recur); attention gathers sentences of similar lengths. What is exported or compiled computes the
+padding, too.
 
 Where we deviate: what stands behind a sentence's end is 0, in the published code it is something that means nothing;
 the vector of padding begins as 0, as in Hugging Face's code.
@@ -25,6 +26,7 @@ from neuropil.attention.chance import QuickDropout
 from neuropil.attention.heads import AttentionHeads, joined_linear
 from neuropil.attention.positions import LearnedPositions, check_context
 from neuropil.attention.stretches import Stretches, stretches_of_rows
+from neuropil.compiled.sizes import recurring
 from neuropil.errors import InputError
 from neuropil.nn.initialization import truncated_normal
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
@@ -239,12 +241,16 @@ class Bert(nn.Module):
             return [one * there[..., None] for one in found]
         if bool(there.all()):
             return self._through(self.embeddings(ids, columns, segments), None, None, every)
+        count, rows = int(there.sum()), len(ids)
+        short = recurring(count, ids.device) - count
+        if short:
+            ids, segments, there = _with_more(ids, segments, there, short)
         stretches = stretches_of_rows(there)
         of_segments = None if segments is None else segments[there]
         x = self.embeddings(ids[there], stretches.column, of_segments)  # [n, D]
         found = self._through(x, stretches, None, every)
-        at = (stretches.row, stretches.column)
-        return [one.new_zeros(*ids.shape, one.shape[1]).index_put(at, one) for one in found]
+        at = (stretches.row[:count], stretches.column[:count])
+        return [one.new_zeros(rows, ids.shape[1], one.shape[1]).index_put(at, one[:count]) for one in found]
 
     def _through(self, x: Tensor, stretches: Stretches | None, mask: Tensor | None, every: bool) -> list[Tensor]:
         found = [x]
@@ -267,6 +273,16 @@ class Bert(nn.Module):
         ids = checked_ids(inputs, 2, "[N, T] or [N, T, 2]")
         check_context(ids.shape[1], self.context)
         return ids, segments
+
+
+def _with_more(ids: Tensor, segments: Tensor | None, there: Tensor, short: int) -> tuple[Tensor, Tensor | None, Tensor]:
+    """With rows behind the others that hold so many more tokens; nobody looks at what becomes of them."""
+    steps = ids.shape[1]
+    more = -(-short // steps)
+    added = (torch.arange(more * steps, device=ids.device) < short).view(more, steps)
+    nothing = ids.new_zeros(more, steps)
+    segments = None if segments is None else torch.cat([segments, nothing])
+    return torch.cat([ids, nothing]), segments, torch.cat([there, added])
 
 
 def bert_body(
