@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,10 @@ from neuropil.models import create_model
 from neuropil.nn.activation import TanhGELU
 
 pytest.importorskip("numba")
+if serving.gelu_loops() is None:
+    pytest.skip("torch's threads are not of GCC's OpenMP here", allow_module_level=True)
+
+from neuropil.compiled import threads as compiled_threads  # needs both
 
 EVERY = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
 LARGEST_ERROR = 2**-8 + 1e-5
@@ -118,28 +123,80 @@ def test_attention_is_that_of_torchs_operations(
         torch.testing.assert_close(one, two, rtol=0.02, atol=0.02)
 
 
-def test_any_number_of_threads_gives_the_same_bits() -> None:
+def test_any_number_of_threads_gives_the_same_bits(request: pytest.FixtureRequest) -> None:
     before, found = torch.get_num_threads(), []
+    request.addfinalizer(lambda: torch.set_num_threads(before))
     for count in (1, 2, 3):
         torch.set_num_threads(count)
         found.append([*attended(2, 70, 0.1, True), TanhGELU()(EVERY[:4000].clone().requires_grad_())])
-    torch.set_num_threads(before)
     for other in found[1:]:
         assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(found[0], other, strict=True))
 
 
-def test_loops_run_without_the_library_of_threads_and_from_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neuropil.compiled import gelu, threads
+def mark(a: Any) -> None:
+    begin, end = compiled_threads.share(8)
+    compiled_threads.halves(a[0], 8)[begin] = end - begin
 
-    x = torch.randn(1000).bfloat16()
-    expected, found = gelu.gelu_tanh(x), []
-    worker = threading.Thread(target=lambda: found.append(gelu.gelu_tanh(x)))
+
+def test_a_loop_runs_on_as_many_threads_as_torch(threads: int) -> None:
+    marks = torch.zeros(8, dtype=torch.int16)
+    compiled_threads.Loop(mark, compiled_threads.FUSED)(marks)
+    assert marks.tolist() == ([8, *[0] * 7] if threads == 1 else [4, 0, 0, 0, 4, 0, 0, 0])
+
+
+def test_loops_run_from_other_threads() -> None:
+    x, found = torch.randn(1000).bfloat16(), []
+    loops = serving.gelu_loops()
+    assert loops is not None
+    worker = threading.Thread(target=lambda: found.append(loops.gelu_tanh(x)))
     worker.start()
     worker.join()
-    monkeypatch.setattr(threads, "_LIBRARY", None)
-    found.append(gelu.gelu_tanh(x))
-    assert all(torch.equal(one, expected) for one in found)
-    assert threads._asked(None, "omp_get_num_threads", 1)() == 1
+    assert torch.equal(found[0], loops.gelu_tanh(x))
+
+
+def test_huge_scores_share_the_weight() -> None:
+    loops = serving.softmax_loops()
+    assert loops is not None
+    for size in (1e6, 3e38):
+        scores = torch.tensor([[[size, size, 0.0]]]).bfloat16()
+        loops.softmax_in_place(scores, causal=False)
+        assert scores.tolist() == [[[0.5, 0.5, 0.0]]]
+
+
+def test_no_question_has_gradients_of_zero() -> None:
+    query = torch.zeros(1, 2, 0, 8, dtype=torch.bfloat16, requires_grad=True)
+    key, value = (torch.ones(1, 2, 4, 8, dtype=torch.bfloat16, requires_grad=True) for _ in "kv")
+    found = attend_by_blocks(query, key, value)
+    assert found.shape == (1, 2, 0, 8)
+    for one in torch.autograd.grad(found.sum(), (key, value)):
+        assert not one.any()
+
+
+def test_who_traces_or_watches_sees_torchs_operations() -> None:
+    """In a process of its own: a loop that reads what is no memory would end it."""
+    program = (
+        "import torch\n"
+        "from torch._subclasses.fake_tensor import FakeTensorMode\n"
+        "from torch.autograd import forward_ad\n"
+        "from torch.fx.experimental.proxy_tensor import make_fx\n"
+        "from neuropil.attention.by_blocks import attend_by_blocks\n"
+        "from neuropil.nn.activation import TanhGELU\n"
+        "layer, x = TanhGELU(), torch.randn(1, 2, 8, 4).bfloat16().requires_grad_()\n"
+        "right = torch.nn.functional.gelu(x, approximate='tanh')\n"
+        "assert torch.equal(torch.jit.trace(layer, x)(x), right)\n"
+        "assert torch.equal(make_fx(layer)(x)(x), right)\n"
+        "with FakeTensorMode(allow_non_fake_inputs=True) as mode:\n"
+        "    fake = mode.from_tensor(x)\n"
+        "    assert layer(fake).shape == x.shape and attend_by_blocks(fake, fake, fake).shape == x.shape\n"
+        "with forward_ad.dual_level():\n"
+        "    dual = forward_ad.make_dual(x.detach(), torch.ones_like(x)).requires_grad_()\n"
+        "    assert forward_ad.unpack_dual(layer(dual)).tangent is not None\n"
+        "print('well')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0 and done.stdout.split() == ["well"], done.stderr
 
 
 def test_gelu_learns_by_loops_in_bfloat16_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +222,12 @@ def test_gelu_learns_by_loops_in_bfloat16_only(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_gpt_in_bfloat16_learns_the_same_with_loops_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    loops = serving.softmax_loops()
+    monkeypatch.setattr(
+        loops, "softmax_in_place", lambda x, own=loops.softmax_in_place, **how: (calls.append(1), own(x, **how))[1]
+    )
+
     def losses() -> list[float]:
         torch.manual_seed(0)
         network = create_model("gpt", num_tokens=20, width=32, num_heads=2, num_layers=2, context=24, dropout=0.0)
@@ -181,6 +244,7 @@ def test_a_gpt_in_bfloat16_learns_the_same_with_loops_and_without(monkeypatch: p
         return said
 
     with_loops = losses()
+    assert calls, "the loops ran"
     monkeypatch.setattr(block_weights, "softmax_loops", lambda: None)
     monkeypatch.setattr("neuropil.nn.activation.gelu_loops", lambda: None)
     np.testing.assert_allclose(with_loops, losses(), rtol=0.03)

@@ -111,6 +111,12 @@ def test_without_next_sentences_a_stretch_stands_as_it_is() -> None:
     assert (np.concatenate(read) == plain).all(), "each token of the text, once and in its order"
     assert len(samples(1, next_sentence=False)), "one document is enough"
     assert found.lengths.max() <= 64
+    known, rule = pieces(), mask_rule(pieces(), 0.15, None, whole_words=False)
+    for count in range(2, 40):
+        row = np.arange(5, 5 + count)
+        one = PretrainingSamples([[row]], known, 12, rule, INFO, ["a"], next_sentence=False)
+        assert one.lengths.max() <= 12 and one.fetch(np.arange(len(one)))[0].shape[1] <= 12
+        assert one.lengths.sum() == count + 2 * len(one), "no token is lost"
 
 
 def test_batches_hang_on_seed_epoch_and_number_alone() -> None:

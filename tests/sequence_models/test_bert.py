@@ -181,6 +181,9 @@ def test_under_autocast_the_number_of_tokens_recurs() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert body(inputs).shape[:2] == inputs.shape[:2]
     assert seen == [int((inputs[..., 0] != 0).sum()), 64]
+    with torch.autocast("cpu", torch.bfloat16), recording(body) as recorded:
+        body(inputs)
+    assert {one.shape[0] for one in recorded.values()} == {len(inputs)}
 
 
 @pytest.mark.slow

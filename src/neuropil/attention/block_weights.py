@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from neuropil.attention.chance import kept, share_kept
 from neuropil.attention.masks import causal_mask
-from neuropil.compiled.serving import softmax_loops
+from neuropil.compiled.serving import is_looped, softmax_loops
 
 __all__ = ["BLOCK", "Block", "BlockWeights"]
 
@@ -71,9 +71,9 @@ class BlockWeights:
         self.count, self.questions, self.places = len(query) // heads, query.shape[1], key.shape[1]
         self.draw = Generator(query.device).manual_seed(seed) if rate else None
         self.side = self.questions if self.questions <= 2 * BLOCK else BLOCK
-        self.once = self.side == self.questions
-        plain = mask is None and query.dtype is torch.bfloat16 and query.device.type == "cpu"
-        self.loops = softmax_loops() if plain else None
+        self.once = 0 < self.side == self.questions
+        looped = mask is None and is_looped(query) if sums is None else bool(sums)
+        self.loops = softmax_loops() if looped else None
         self.triangle = None
         if causal and mask is None and self.loops is None:
             self.triangle = query.new_full((self.side, self.side), -math.inf).triu_(1)

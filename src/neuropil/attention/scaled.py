@@ -109,7 +109,7 @@ def attend(
     if causal and questions > places:
         raise InputError(f"{questions} questions were asked of {places} places; a causal mask needs as many or more")
     causal = causal and questions > 1  # one question at the last place sees all
-    if dropout or ((causal or places <= SHORT) and learns_in_bfloat16(query)):
+    if dropout or ((causal or places <= SHORT) and _learn_in_bfloat16(query, key, value)):
         return attend_by_blocks(query, key, value, mask, causal=causal, dropout=dropout, scale=scale)
     if not causal:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
@@ -130,3 +130,7 @@ def _behind_others(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Non
         part = query[:, :, start:stop], key[:, :, :limit], value[:, :, :limit]
         found.append(F.scaled_dot_product_attention(*part, seen, scale=scale))
     return found[0] if len(found) == 1 else torch.cat(found, 2)
+
+
+def _learn_in_bfloat16(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    return learns_in_bfloat16(query) and key.dtype is value.dtype is torch.bfloat16

@@ -6,39 +6,44 @@ from functools import cache
 from types import ModuleType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 
-__all__ = ["gelu_loops", "learns_in_bfloat16", "softmax_loops"]
+__all__ = ["gelu_loops", "is_looped", "learns_in_bfloat16", "softmax_loops"]
 
 
 def learns_in_bfloat16(x: Tensor) -> bool:
-    """Whether this is bfloat16 on a processor, on the way to a loss: long enough to make up for compiling.
+    """Whether this is bfloat16 on a processor, on the way to a loss: long enough to make up for compiling."""
+    return x.requires_grad and torch.is_grad_enabled() and is_looped(x)
 
-    Nothing is compiled for what is exported, traced or transformed: there torch must see its own operations.
+
+def is_looped(x: Tensor) -> bool:
+    """Whether a loop may read this: bfloat16 on a processor, as it is.
+
+    Where something is exported, traced, transformed or watched, torch must see its own operations.
     """
     half = x.dtype is torch.bfloat16 and x.device.type == "cpu"
-    return half and x.requires_grad and torch.is_grad_enabled() and not _seen_by_others()
-
-
-def _seen_by_others() -> bool:
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if not half or torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter):
+        return False
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return not transformed and torch._C._get_tracing_state() is None and not torch._C._len_torch_dispatch_stack()
 
 
 @cache
 def gelu_loops() -> ModuleType | None:
-    """The module of GELU's loops, where there is a Numba that fits this NumPy."""
+    """The module of GELU's loops, where there is a Numba that fits this NumPy, and torch's library of threads."""
     try:
         from neuropil.compiled import gelu
-    except ImportError:
+    except (ImportError, OSError):
         return None
     return gelu
 
 
 @cache
 def softmax_loops() -> ModuleType | None:
-    """The module of softmax's loops, where there is a Numba that fits this NumPy."""
+    """The module of softmax's loops, where there is a Numba that fits this NumPy, and torch's library of threads."""
     try:
         from neuropil.compiled import softmax
-    except ImportError:
+    except (ImportError, OSError):
         return None
     return softmax

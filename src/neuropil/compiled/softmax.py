@@ -1,9 +1,10 @@
 """Rows of scores into weights that add up to 1, and back: bfloat16 in place, with fp32 within.
 
-Of a row only its logarithm of the sum is kept, from which the weights are made again for the way back.
+Of a row only its largest score and the logarithm of the sum are kept, from which the weights are made again for the
+way back.
 
 Source: Dao et al. 2022, "FlashAttention", appendix B.
-Formula: `w_j = 2^(s_j / log 2 - L)`, `L = log2 sum_j e^(s_j)`; back, `g_j = w_j (d_j - sum_k w_k d_k)`.
+Formula: `w_j = 2^((s_j - m) / log 2 - L)`, `L = log2 sum_j e^(s_j - m)`; back, `g_j = w_j (d_j - sum_k w_k d_k)`.
 """
 
 from __future__ import annotations
@@ -36,22 +37,22 @@ def _in_order(bits: np.uint16) -> np.int16:
 
 
 @_part
-def _log_sum(s: Bits) -> np.float32:
-    """To base 2; its exponentials are taken from the largest down."""
+def _largest_and_log_sum(s: Bits) -> tuple[np.float32, np.float32]:
+    """The logarithm to base 2, of exponentials from the largest down."""
     top = np.int16(-32768)
     for j in range(len(s)):
         top = max(top, _in_order(s[j]))
-    largest = widened(np.uint16(_in_order(np.uint16(top)))) * BITS
+    largest = widened(np.uint16(_in_order(np.uint16(top))))
     total = _f(0)
     for j in range(len(s)):
-        total += power_of_two(widened(s[j]) * BITS - largest)
-    return np.float32(largest + np.log2(total))
+        total += power_of_two((widened(s[j]) - largest) * BITS)
+    return largest, np.float32(np.log2(total))
 
 
 @_part
-def _weigh(s: Bits, log_sum: np.float32) -> None:
+def _weigh(s: Bits, largest: np.float32, log_sum: np.float32) -> None:
     for j in range(len(s)):
-        s[j] = narrowed(power_of_two(widened(s[j]) * BITS - log_sum))
+        s[j] = narrowed(power_of_two((widened(s[j]) - largest) * BITS - log_sum))
 
 
 @_part
@@ -71,24 +72,25 @@ def _clear(s: Bits) -> None:
 
 def _forwards(a: Any) -> None:
     rows, questions, places, seen_first, more = a[2], a[3], a[4], a[5], a[6]
-    scores, sums = halves(a[0], rows * places), singles(a[1], rows)
+    scores, sums = halves(a[0], rows * places), singles(a[1], 2 * rows)
     begin, end = share(rows)
     for row in range(begin, end):
         seen = seen_first + more * (row % questions)
         s = scores[row * places : (row + 1) * places]
-        sums[row] = _log_sum(s[:seen])
-        _weigh(s[:seen], sums[row])
+        largest, log_sum = _largest_and_log_sum(s[:seen])
+        sums[2 * row], sums[2 * row + 1] = largest, log_sum
+        _weigh(s[:seen], largest, log_sum)
         _clear(s[seen:])
 
 
 def _backwards(a: Any) -> None:
     rows, questions, places, seen_first, more = a[3], a[4], a[5], a[6], a[7]
-    scores, grads, sums = halves(a[0], rows * places), halves(a[1], rows * places), singles(a[2], rows)
+    scores, grads, sums = halves(a[0], rows * places), halves(a[1], rows * places), singles(a[2], 2 * rows)
     begin, end = share(rows)
     for row in range(begin, end):
         seen = seen_first + more * (row % questions)
         s, d = scores[row * places : (row + 1) * places], grads[row * places : (row + 1) * places]
-        _weigh(s[:seen], sums[row])
+        _weigh(s[:seen], sums[2 * row], sums[2 * row + 1])
         _back(s[:seen], d[:seen])
         _clear(s[seen:])
         _clear(d[seen:])
@@ -106,13 +108,13 @@ def softmax_in_place(scores: Tensor, *, causal: bool) -> Tensor:
     """Scores become weights; what is kept of each row is returned.
 
     Shape:
-        bfloat16 `[B, t, S]` -> float32 `[B, t]`.
+        bfloat16 `[B, t, S]` -> float32 `[B, t, 2]`.
 
     Args:
         scores: contiguous, on a processor.
         causal: the last question stands at the last place, and none sees a place behind its own.
     """
-    sums = torch.empty(scores.shape[:2], dtype=torch.float32)
+    sums = torch.empty(*scores.shape[:2], 2, dtype=torch.float32)
     _FORWARDS(scores, sums, *_how(scores, causal))
     return sums
 
@@ -121,6 +123,6 @@ def softmax_again_and_back(scores: Tensor, grad: Tensor, sums: Tensor, *, causal
     """Scores become weights again, and the weights' gradient that of the scores.
 
     Shape:
-        bfloat16 `[B, t, S]` twice, float32 `[B, t]`.
+        bfloat16 `[B, t, S]` twice, float32 `[B, t, 2]`.
     """
     _BACKWARDS(scores, grad, sums, *_how(scores, causal))

@@ -2,7 +2,7 @@
 
 Numba's own threads would share the cores with torch's, which wait there at full pace for their next work. So a loop is
 given to torch's, through the library that made them: `GOMP_parallel` of GCC's OpenMP, which PyTorch for Linux brings.
-Without that library a loop runs on one thread.
+Without that library this cannot be imported, and torch's operations do it.
 """
 
 from __future__ import annotations
@@ -29,31 +29,25 @@ REORDERED = FUSED | {"reassoc", "nsz"}
 """Sums of many numbers may be made in any order."""
 
 
-def _openmp() -> ctypes.CDLL | None:
-    """The library of torch's threads, where it is GCC's."""
-    for path in sorted(Path(torch.__file__).with_name("lib").glob("libgomp*.so*")):
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:
-            continue
-        if all(hasattr(library, name) for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")):
-            library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-            library.GOMP_parallel.restype = None
-            return library
-    return None
+def _openmp() -> ctypes.CDLL:
+    """The library of torch's threads, which PyTorch for Linux brings.
 
-
-def _asked(library: ctypes.CDLL | None, name: str, otherwise: int) -> Any:
-    """A function of the library for compiled code: no arguments, one whole number."""
-    if library is None:
-        return _numba.njit(lambda: otherwise)
-    found = getattr(library, name)
-    found.argtypes, found.restype = (), ctypes.c_int
-    return found
+    Raises:
+        ImportError: there is none of GCC's.
+    """
+    torchs = Path(torch.__file__).parent
+    for path in sorted((*(torchs / "lib").glob("libgomp*.so*"), *torchs.with_name("torch.libs").glob("libgomp*.so*"))):
+        library = ctypes.CDLL(str(path))
+        library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+        library.GOMP_parallel.restype = None
+        for name in ("omp_get_thread_num", "omp_get_num_threads"):
+            getattr(library, name).argtypes, getattr(library, name).restype = (), ctypes.c_int
+        return library
+    raise ImportError("torch's threads are not of GCC's OpenMP here")
 
 
 _LIBRARY = _openmp()
-_number, _count = _asked(_LIBRARY, "omp_get_thread_num", 0), _asked(_LIBRARY, "omp_get_num_threads", 1)
+_number, _count = _LIBRARY.omp_get_thread_num, _LIBRARY.omp_get_num_threads
 
 
 def _share(count: int) -> tuple[int, int]:
@@ -106,7 +100,4 @@ class Loop:
         """Do the work; tensors must be contiguous, on a processor, and of the kind that `work` takes them for."""
         given = (one.data_ptr() if isinstance(one, Tensor) else one for one in arguments)
         numbers = (ctypes.c_int64 * 8)(*given)
-        if _LIBRARY is None:
-            self._entry.ctypes(numbers)
-        else:
-            _LIBRARY.GOMP_parallel(self._entry.address, ctypes.addressof(numbers), torch.get_num_threads(), 0)
+        _LIBRARY.GOMP_parallel(self._entry.address, ctypes.addressof(numbers), torch.get_num_threads(), 0)

@@ -85,7 +85,11 @@ class PretrainingSamples:
         ends = np.cumsum([0, *(len(row) for row in sentences)]).astype(np.int64)
         counts = np.cumsum([0, *(len(document) for document in documents)])
         self._bounds = [ends[a : b + 1] for a, b in zip(counts[:-1].tolist(), counts[1:].tolist(), strict=True)]
-        spans = [(number, *one) for number, bounds in enumerate(self._bounds) for one in _stretches(bounds, self._room)]
+        spans = [
+            (number, *one)
+            for number, bounds in enumerate(self._bounds)
+            for one in _stretches(bounds, self._room, longer=next_sentence)
+        ]
         self._stretches = np.array(spans, dtype=np.int64).reshape(-1, 3)  # document, begin, end
         if not spans:
             raise InputError(f"a part of {info.source!r} holds no document of two tokens or more; give more text")
@@ -174,20 +178,24 @@ class PretrainingSamples:
         return self._values[begin : min(begin + room, int(bounds[-1]))]
 
 
-def _stretches(bounds: Array, room: int) -> list[tuple[int, int]]:
+def _stretches(bounds: Array, room: int, *, longer: bool) -> list[tuple[int, int]]:
     """A document cut into stretches of whole sentences that fit a room; longer sentences are cut themselves.
 
+    A token alone is no sample: it joins those before it where a stretch may be longer by it, else one of them joins it.
+
     Example:
-        >>> _stretches(np.array([0, 4, 7, 9, 30]), 10)
+        >>> _stretches(np.array([0, 4, 7, 9, 30]), 10, longer=True)
         [(0, 9), (9, 19), (19, 30)]
+        >>> _stretches(np.array([0, 4, 7, 9, 30]), 10, longer=False)
+        [(0, 9), (9, 19), (19, 28), (28, 30)]
     """
     found: list[tuple[int, int]] = []
     begin, last = int(bounds[0]), int(bounds[-1])
     while begin < last:
         fitting = bounds[(bounds > begin) & (bounds <= begin + room)]
         end = int(fitting[-1]) if len(fitting) else min(begin + room, last)
-        if last - end == 1:  # a token alone is no sample
-            end = last
+        if last - end == 1:
+            end = last if longer else max(end - 1, begin + 2)
         found.append((begin, end))
         begin = end
     return [one for one in found if one[1] - one[0] > 1]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from neuropil.nn.activation import HardSigmoid, ScaledTanh, Softmax
+from neuropil.nn.activation import HardSigmoid, ScaledTanh, Softmax, TanhGELU
 from neuropil.nn.contracts import BatchLike
 from neuropil.optim.clipping import clip_by_global_norm
 from neuropil.recipes.running import Running
@@ -28,7 +28,7 @@ __all__ = ["joinable", "kinship", "needs_probe", "rule_of", "seconds_each_way", 
 
 LAYERS = (
     nn.Linear, nn.Flatten, nn.Identity, nn.LayerNorm, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.SiLU,
-    nn.GELU, nn.Hardswish, HardSigmoid, ScaledTanh, Softmax,
+    nn.GELU, TanhGELU, nn.Hardswish, HardSigmoid, ScaledTanh, Softmax,
 )  # fmt: skip
 """What a network may be made of, to be stacked."""
 

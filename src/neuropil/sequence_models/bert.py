@@ -243,7 +243,7 @@ class Bert(nn.Module):
             return self._through(self.embeddings(ids, columns, segments), None, None, every)
         count, rows = int(there.sum()), len(ids)
         short = recurring(count, ids.device) - count
-        if short:
+        if short and not self._recorded():
             ids, segments, there = _with_more(ids, segments, there, short)
         stretches = stretches_of_rows(there)
         of_segments = None if segments is None else segments[there]
@@ -251,6 +251,11 @@ class Bert(nn.Module):
         found = self._through(x, stretches, None, every)
         at = (stretches.row[:count], stretches.column[:count])
         return [one.new_zeros(rows, ids.shape[1], one.shape[1]).index_put(at, one[:count]) for one in found]
+
+    def _recorded(self) -> bool:
+        """Whether somebody keeps the weights of attention, who is to see this batch's alone."""
+        attentions = (layer.attention["self"] for layer in cast("list[Layer]", self.encoder["layer"]))
+        return any(cast(SelfAttention, one).recorder is not None for one in attentions)
 
     def _through(self, x: Tensor, stretches: Stretches | None, mask: Tensor | None, every: bool) -> list[Tensor]:
         found = [x]
