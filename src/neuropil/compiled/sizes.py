@@ -12,8 +12,8 @@ ROWS = 64
 def recurring(count: int, device: torch.device) -> int:
     """So many rows, or up to the next multiple of 64 where autocast is on for a processor.
 
-    Making a kernel takes longer than a product of a thousand rows; batches of sentences have another number of tokens
-    each time.
+    Making a kernel takes about as long as a product of a thousand rows; batches of sentences have another number of
+    tokens each time.
 
     Example:
         >>> recurring(100, torch.device("cpu"))

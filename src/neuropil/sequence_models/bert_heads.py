@@ -140,7 +140,7 @@ class BertClassifier(nn.Module):
 
     Source: Devlin et al. 2018, section 4.1; the mean: Reimers and Gurevych 2019, "Sentence-BERT", section 3. The pooler
     reads the first token, which learns to stand for a text from next sentences; a body that was pretrained without them
-    tells more by the mean.
+    has not learned that.
 
     Shape:
         int64 `[N, T]` or `[N, T, 2]`, as `Bert` -> logits `[N, num_classes]`.
