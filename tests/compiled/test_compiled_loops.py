@@ -81,8 +81,11 @@ def test_softmax_and_its_gradient(threads: int, shape: tuple[int, int, int], cau
     sums = loops.softmax_in_place(weights, causal=causal)
     torch.testing.assert_close(weights.double(), right.detach(), rtol=LARGEST_ERROR, atol=1e-30)
     again, back = scores.clone(), grad.clone()
-    loops.softmax_again_and_back(again, back, sums, causal=causal)
+    loops.softmax_back(again, back, sums, causal=causal)
     assert torch.equal(again, weights) and not weights[hidden.bool().expand(shape)].any()
+    from_weights = grad.clone()
+    loops.softmax_back(weights, from_weights, None, causal=causal)
+    assert torch.equal(from_weights, back) and torch.equal(again, weights)
     torch.testing.assert_close(back.double(), slope, rtol=0.02, atol=0.02)
     assert not back[hidden.bool().expand(shape)].any()
 

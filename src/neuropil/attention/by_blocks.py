@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from neuropil.attention.block_weights import BlockWeights
+from neuropil.attention.block_weights import BlockWeights, product
 from neuropil.attention.masks import causal_mask
 from neuropil.errors import InputError
 
-__all__ = ["attend_by_blocks"]
+__all__ = ["apart", "attend_by_blocks", "attend_joined_by_blocks"]
 
 
 def attend_by_blocks(
@@ -41,8 +41,7 @@ def attend_by_blocks(
     Raises:
         InputError: a rate outside [0, 1).
     """
-    if not 0 <= dropout < 1:
-        raise InputError(f"a dropout rate of {dropout} was given; it is a share of weights, from 0 up to below 1")
+    seed = _seed(dropout)
     scale = 1 / math.sqrt(query.shape[3]) if scale is None else scale
     if torch.compiler.is_compiling():  # a compiler draws, and saves memory, in its own way
         seen = mask
@@ -50,71 +49,135 @@ def attend_by_blocks(
             triangle = causal_mask(query.shape[2], key.shape[2], query.device)
             seen = triangle[None, None] if mask is None else triangle & mask
         return F.scaled_dot_product_attention(query, key, value, seen, dropout, scale=scale)
-    seed = int(torch.randint(2**62, ())) if dropout else 0
-    found: Tensor = _ByBlocks.apply(query, key, value, mask, causal, dropout, scale, seed)  # type: ignore[no-untyped-call]
+    how = _How(query.shape[1], causal, dropout, scale, seed)
+    found: Tensor = _ByBlocks.apply(query, key, value, mask, how)  # type: ignore[no-untyped-call]
     return found
 
 
+def attend_joined_by_blocks(
+    joined: Tensor, heads: int, mask: Tensor | None = None, *, causal: bool = False, dropout: float = 0.0
+) -> Tensor:
+    """The same for a sequence that asks itself, `[N, T, 3 D]` -> `[N, T, D]`: one copy there, and one on the way back.
+
+    Raises:
+        InputError: a rate outside [0, 1).
+    """
+    scale = 1 / math.sqrt(joined.shape[2] // 3 // heads)
+    how = _How(heads, causal, dropout, scale, _seed(dropout))
+    found: Tensor = _JoinedByBlocks.apply(joined, mask, how)  # type: ignore[no-untyped-call]
+    return found
+
+
+def apart(joined: Tensor, heads: int) -> Tensor:
+    """Questions, keys and values, `[N, T, 3 D]` -> `[3, N, H, T, d]`, a view."""
+    width = joined.shape[2] // 3 // heads
+    return joined.reshape(*joined.shape[:2], 3, heads, width).permute(2, 0, 3, 1, 4)
+
+
+def _seed(dropout: float) -> int:
+    if not 0 <= dropout < 1:
+        raise InputError(f"a dropout rate of {dropout} was given; it is a share of weights, from 0 up to below 1")
+    return int(torch.randint(2**62, ())) if dropout else 0
+
+
+class _How(NamedTuple):
+    heads: int
+    causal: bool
+    rate: float
+    scale: float
+    seed: int
+
+
 class _ByBlocks(torch.autograd.Function):
-    """Forward keeps nothing but what came in, and a number of each question."""
+    """Forward keeps what came in, and two numbers of each question; the weights only of a batch that is one block."""
 
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, rate: float,
-        scale: float, seed: int,
-    ) -> Tensor:  # fmt: skip
-        heads = query.shape[1]
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: _How) -> Tensor:
         with torch.autocast(query.device.type, enabled=False):
-            asked = torch.mul(query, scale, out=query.new_empty(query.shape)).flatten(0, 1)
-            keys, values = key.contiguous().flatten(0, 1), value.contiguous().flatten(0, 1)
-            weighing = BlockWeights(asked, keys, heads, mask, causal, rate, seed)
-            found = values.new_empty(*asked.shape[:2], values.shape[2])
-            for block in weighing:
-                weights, choice = weighing.weights(block), weighing.choice(block)
-                if choice is not None:
-                    weights = torch.ops.aten.native_dropout_backward(weights, choice, weighing.growth)
-                _product(weights, values[block.flat, : block.limit], found[block.flat, block.questions])
-        ctx.save_for_backward(asked, keys, values, mask)
-        ctx.settings = heads, causal, rate, scale, seed, weighing.sums
-        return _by_heads(found, heads)
+            query, key, value = (one.contiguous().flatten(0, 1) for one in (query, key, value))
+            found, kept = _answers(query, key, value, mask, how)
+        ctx.save_for_backward(query, key, value, mask, *kept)
+        ctx.how = how
+        return _by_heads(found, how.heads)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, mask = ctx.saved_tensors
-        heads, causal, rate, scale, seed, sums = ctx.settings
-        with torch.autocast(query.device.type, enabled=False):
-            grad = grad.contiguous().flatten(0, 1)
-            weighing = BlockWeights(query, key, heads, mask, causal, rate, seed, sums)
-            of_query = torch.empty_like(query)
-            if weighing.once:  # each place is asked by one block
-                of_key, of_value, add = torch.empty_like(key), torch.empty_like(value), _product
-            else:
-                exact = torch.promote_types(key.dtype, torch.float32)
-                of_key, of_value = (torch.zeros_like(one, dtype=exact) for one in (key, value))
-                add = _add_product
-            for block in weighing:
-                asked, choice = grad[block.flat, block.questions], weighing.choice(block)
-                of_weights = torch.bmm(asked, value[block.flat, : block.limit].transpose(1, 2))
-                if choice is not None:
-                    of_weights = torch.ops.aten.native_dropout_backward(of_weights, choice, weighing.growth)
-                weights, of_scores = weighing.weights_and_back(block, of_weights)
-                if choice is not None:
-                    weights = torch.ops.aten.native_dropout_backward(weights, choice, weighing.growth)
-                add(weights.transpose(1, 2), asked, of_value[block.flat, : block.limit])
-                add(of_scores.transpose(1, 2), query[block.flat, block.questions], of_key[block.flat, : block.limit])
-                _product(of_scores, key[block.flat, : block.limit], of_query[block.flat, block.questions])
-        found = of_query.mul_(scale), of_key.to(key.dtype), of_value.to(value.dtype)
-        return *(_by_heads(one, heads) for one in found), None, None, None, None, None
+        query, key, value, mask, *kept = ctx.saved_tensors
+        three, how = [query, key, value], ctx.how
+        grads = [torch.empty_like(one) for one in three]
+        with torch.autocast(grad.device.type, enabled=False):
+            _back(grad.contiguous().flatten(0, 1), three, mask, how, kept, grads)
+        return *(_by_heads(one, how.heads) for one in grads), None, None
+
+
+class _JoinedByBlocks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, joined: Tensor, mask: Tensor | None, how: _How) -> Tensor:
+        with torch.autocast(joined.device.type, enabled=False):
+            three = apart(joined, how.heads).contiguous().flatten(1, 2)  # [3, N H, T, d]
+            found, kept = _answers(three[0], three[1], three[2], mask, how)
+        ctx.save_for_backward(three, mask, *kept)
+        ctx.how = how
+        return _by_heads(found, how.heads).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        three, mask, *kept = ctx.saved_tensors
+        how = ctx.how
+        count, places, width = grad.shape
+        asked = grad.reshape(count, places, how.heads, width // how.heads).transpose(1, 2).contiguous().flatten(0, 1)
+        grads = torch.empty_like(three)
+        with torch.autocast(grad.device.type, enabled=False):
+            _back(asked, list(three), mask, how, kept, list(grads))
+        by_heads = grads.view(3, count, how.heads, places, width // how.heads)
+        return by_heads.permute(1, 3, 0, 2, 4).reshape(count, places, 3 * width), None, None
 
 
 def _by_heads(x: Tensor, heads: int) -> Tensor:
     return x.view(len(x) // heads, heads, *x.shape[1:])
 
 
-def _product(a: Tensor, b: Tensor, place: Tensor) -> None:
-    torch.bmm(a, b, out=place)
+def _answers(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: _How) -> tuple[Tensor, list[Tensor]]:
+    """Of `[N H, T, d]` and twice `[N H, S, d]`, and what there is to keep."""
+    weighing = BlockWeights(query, key, mask, *how)
+    found = value.new_empty(*query.shape[:2], value.shape[2])
+    for block in weighing:
+        weights, choice = weighing.weights(block), weighing.choice(block)
+        if choice is not None:
+            weights = torch.ops.aten.native_dropout_backward(weights, choice, weighing.growth)
+        product(weights, value[block.flat, : block.limit], found[block.flat, block.questions])
+    return found, weighing.kept
 
 
-def _add_product(a: Tensor, b: Tensor, place: Tensor) -> None:
-    place += torch.bmm(a, b)
+def _back(
+    grad: Tensor, three: list[Tensor], mask: Tensor | None, how: _How, kept: list[Tensor], grads: list[Tensor]
+) -> None:
+    """The gradients of questions, keys and values, put where there is place for them."""
+    query, key, value = three
+    of_query, of_key, of_value = grads
+    weighing = BlockWeights(query, key, mask, *how, kept)
+    put = product
+    if not weighing.once:  # a place is asked by many blocks
+        exact, put = torch.promote_types(key.dtype, torch.float32), _add_product
+        of_key, of_value = (torch.zeros_like(one, dtype=exact) for one in (key, value))
+    for block in weighing:
+        asked, choice = grad[block.flat, block.questions], weighing.choice(block)
+        of_weights = torch.bmm(asked, value[block.flat, : block.limit].transpose(1, 2))
+        if choice is not None:
+            of_weights = torch.ops.aten.native_dropout_backward(of_weights, choice, weighing.growth)
+        weights, of_scores = weighing.weights_and_back(block, of_weights)
+        if choice is not None:
+            weights = torch.ops.aten.native_dropout_backward(weights, choice, weighing.growth)
+        seen, questions = (block.flat, slice(0, block.limit)), (block.flat, block.questions)
+        put(weights.transpose(1, 2), asked, of_value[seen])
+        put(of_scores.transpose(1, 2), query[questions], of_key[seen], how.scale)
+        product(of_scores, key[seen], of_query[questions], how.scale)
+    if not weighing.once:
+        grads[1].copy_(of_key)
+        grads[2].copy_(of_value)
+
+
+def _add_product(a: Tensor, b: Tensor, place: Tensor, factor: float = 1.0) -> None:
+    place.add_(torch.bmm(a, b), alpha=factor)

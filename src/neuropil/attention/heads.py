@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neuropil.attention.by_blocks import apart
 from neuropil.attention.masks import causal_mask
-from neuropil.attention.scaled import attend, attention_weights
+from neuropil.attention.scaled import attend, attend_joined, attention_weights
 from neuropil.attention.stretches import Stretches
 from neuropil.errors import InputError
 
@@ -70,6 +71,19 @@ class AttentionHeads(nn.Module):
             found = F.dropout(weights, rate) @ value
         return found.transpose(1, 2).flatten(2)
 
+    def mix_joined(self, joined: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """Answers `[N, T, D]` of a sequence to itself, from questions, keys and values side by side, `[N, T, 3 D]`.
+
+        Args:
+            joined: of each token.
+            mask: bool, broadcast to `[N, H, T, T]`, true where a place may be seen.
+            causal: none sees a place behind its own.
+        """
+        found, weights = self._answers(joined, mask, causal)
+        if self.recorder is not None and weights is not None:
+            self.recorder(weights)
+        return found
+
     def mix_stretches(self, joined: Tensor, stretches: Stretches, *, causal: bool = False) -> Tensor:
         """Answers `[n, D]` within each stretch of a flat list of tokens, from their questions, keys, values `[n, 3 D]`.
 
@@ -78,22 +92,25 @@ class AttentionHeads(nn.Module):
             stretches: which tokens see one another.
             causal: none sees a token behind its own.
         """
-        rate = self.weight_dropout if self.training else 0.0
         pieces, seen_weights = [], []
         for group, rows in zip(stretches.groups, stretches.gather(joined), strict=True):
-            # [G, L, 3 D] -> three [G, H, L, d]
-            query, key, value = rows.view(*rows.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
             mask = None if causal or group.there is None else group.there[:, None, None]
-            if self.recorder is None:
-                found = attend(query, key, value, mask=mask, causal=causal, dropout=rate)
-            else:
-                weights = attention_weights(query, key, _whole(mask, causal, query, key))
+            found, weights = self._answers(rows, mask, causal)
+            pieces.append(found)  # [G, L, D]
+            if weights is not None:
                 seen_weights.append(weights)
-                found = F.dropout(weights, rate) @ value
-            pieces.append(found.transpose(1, 2).flatten(2))  # [G, L, D]
         if self.recorder is not None:
             self.recorder(stretches.square(seen_weights))
         return stretches.scatter(pieces)
+
+    def _answers(self, joined: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor, Tensor | None]:
+        """And the weights, where they are recorded."""
+        rate = self.weight_dropout if self.training else 0.0
+        if self.recorder is None:
+            return attend_joined(joined, self.num_heads, mask=mask, causal=causal, dropout=rate), None
+        query, key, value = apart(joined, self.num_heads)
+        weights = attention_weights(query, key, _whole(mask, causal, query, key))
+        return (F.dropout(weights, rate) @ value).transpose(1, 2).flatten(2), weights
 
     def extra_repr(self) -> str:
         """The settings, for `print(model)`."""

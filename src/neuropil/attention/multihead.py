@@ -65,16 +65,15 @@ class MultiHeadAttention(AttentionHeads):
         """
         self._check(x, memory)
         if memory is None:
-            query, key, value = self._three(x)
+            mixed = self.mix_joined(self.joined(x), mask=mask, causal=causal)
         else:
-            query = self.questions(x)
-            key, value = self.remembered(memory)
-        found: Tensor = self.behind(self.mix(query, key, value, mask=mask, causal=causal))
+            mixed = self.mix(self.questions(x), *self.remembered(memory), mask=mask, causal=causal)
+        found: Tensor = self.behind(mixed)
         return found
 
     def further(self, x: Tensor, cache: KeyValueCache, *, mask: Tensor | None = None) -> tuple[Tensor, KeyValueCache]:
         """The next tokens of a sequence `[N, T, D]`, which see one another and what the cache remembers, causally."""
-        query, key, value = self._three(x)
+        query, key, value = map(self.split, self.joined(x).chunk(3, 2))
         cache, keys, values = cache.extended(key, value)
         return self.behind(self.mix(query, keys, values, mask=mask, causal=True)), cache
 
@@ -94,10 +93,6 @@ class MultiHeadAttention(AttentionHeads):
         """Attention of `x` to what `remembered` gave."""
         found: Tensor = self.behind(self.mix(self.questions(x), *remembered, mask=mask))
         return found
-
-    def _three(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        query, key, value = self.joined(x).chunk(3, 2)
-        return self.split(query), self.split(key), self.split(value)
 
     def _check(self, x: Tensor, memory: Tensor | None) -> None:
         for name, one in (("x", x), ("memory", memory)):

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neuropil.attention.block_weights import BLOCK
-from neuropil.attention.by_blocks import attend_by_blocks
+from neuropil.attention.by_blocks import apart, attend_by_blocks, attend_joined_by_blocks
 from neuropil.attention.masks import causal_mask
 from neuropil.compiled.serving import learns_in_bfloat16
 from neuropil.errors import InputError
 
-__all__ = ["attend", "attention_weights"]
+__all__ = ["attend", "attend_joined", "attention_weights"]
 
 SHORT = 256
 """Places up to which bfloat16 learns faster by the block on a processor than by torch's own, causal mask or none."""
@@ -100,22 +100,57 @@ def attend(
         >>> attend(q, k, torch.tensor([1.0, 3.0]).view(1, 1, 2, 1), causal=True).flatten()
         tensor([1., 2.])
     """
+    _check(mask)
     places, questions = key.shape[2], query.shape[2]
-    if mask is not None and (mask.dtype is not torch.bool or mask.ndim != 4):
-        raise InputError(
-            f"a mask must be bool [N, H, T, S], true where a place may be seen, but {list(mask.shape)} of "
-            f"{str(mask.dtype).removeprefix('torch.')} was given"
-        )
     if causal and questions > places:
         raise InputError(f"{questions} questions were asked of {places} places; a causal mask needs as many or more")
     causal = causal and questions > 1  # one question at the last place sees all
-    if dropout or ((causal or places <= SHORT) and _learn_in_bfloat16(query, key, value)):
+    half = key.dtype is value.dtype is torch.bfloat16 and learns_in_bfloat16(query)
+    if dropout or (half and (causal or places <= SHORT)):
         return attend_by_blocks(query, key, value, mask, causal=causal, dropout=dropout, scale=scale)
     if not causal:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
     if mask is None and questions == places:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
     return _behind_others(query, key, value, mask, scale)
+
+
+def attend_joined(
+    joined: Tensor, heads: int, *, mask: Tensor | None = None, causal: bool = False, dropout: float = 0.0
+) -> Tensor:
+    """`attend` of a sequence to itself: each place's question, key and value side by side.
+
+    Shape:
+        `[N, T, 3 D]`, mask `[N or 1, H or 1, T or 1, T]` -> `[N, T, D]`, heads side by side.
+
+    Args:
+        joined: what one linear layer gave.
+        heads: H.
+        mask: bool, true where a place may be seen; everywhere if left out.
+        causal: none sees a place behind its own.
+        dropout: share of the weights that are left out, 0 up to but not including 1.
+
+    Raises:
+        InputError: a mask of numbers.
+
+    Example:
+        >>> attend_joined(torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 3.0]]]), 1, causal=True).flatten()
+        tensor([1., 2.])
+    """
+    few = dropout or ((causal or joined.shape[1] <= SHORT) and learns_in_bfloat16(joined))
+    if few and not torch.compiler.is_compiling():
+        _check(mask)
+        return attend_joined_by_blocks(joined, heads, mask, causal=causal and joined.shape[1] > 1, dropout=dropout)
+    query, key, value = apart(joined, heads)
+    return attend(query, key, value, mask=mask, causal=causal, dropout=dropout).transpose(1, 2).flatten(2)
+
+
+def _check(mask: Tensor | None) -> None:
+    if mask is not None and (mask.dtype is not torch.bool or mask.ndim != 4):
+        raise InputError(
+            f"a mask must be bool [N, H, T, S], true where a place may be seen, but {list(mask.shape)} of "
+            f"{str(mask.dtype).removeprefix('torch.')} was given"
+        )
 
 
 def _behind_others(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
@@ -130,7 +165,3 @@ def _behind_others(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Non
         part = query[:, :, start:stop], key[:, :, :limit], value[:, :, :limit]
         found.append(F.scaled_dot_product_attention(*part, seen, scale=scale))
     return found[0] if len(found) == 1 else torch.cat(found, 2)
-
-
-def _learn_in_bfloat16(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    return learns_in_bfloat16(query) and key.dtype is value.dtype is torch.bfloat16

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
 
 __all__ = ["exp", "narrowed", "power_of_two", "sigmoid", "tanh", "widened"]
 
 _f = np.float32
-_P1, _P2, _P3, _P4, _P5, _P6, _P7 = (_f(math.log(2) ** k / math.factorial(k)) for k in range(1, 8))
+_P0, _P1, _P2, _P3, _P4, _P5 = (_f(c) for c in Chebyshev.interpolate(np.exp2, 5, (0, 1)).convert(kind=Polynomial).coef)
 _inlined = numba.njit(fastmath={"contract"}, error_model="numpy", inline="always")
 
 
@@ -31,12 +30,13 @@ def exp(x: np.float32) -> np.float32:
 
 @_inlined
 def power_of_two(x: np.float32) -> np.float32:
-    """2^x for x of 127 at most, by the first eight terms of 2^r with |r| at most 1/2; 0 below -126."""
-    n = np.floor((_f(-126) if x < _f(-126) else x) + _f(0.5))
+    """2^x for x from -126 up to below 128, within 3e-7 of it: a polynomial of what is behind the point, and the whole
+    part added to the bits of the exponent.
+    """
+    n = np.floor(x)
     r = x - n
-    e = ((((((_P7 * r + _P6) * r + _P5) * r + _P4) * r + _P3) * r + _P2) * r + _P1) * r + _f(1)
-    found = np.float32(e * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32))
-    return _f(0) if x < _f(-126) else found
+    e = np.float32(((((_P5 * r + _P4) * r + _P3) * r + _P2) * r + _P1) * r + _P0)
+    return np.int32(e.view(np.int32) + np.int32(np.int32(n) << np.int32(23))).view(np.float32)
 
 
 @_inlined
@@ -59,7 +59,6 @@ def widened(bits: np.uint16) -> np.float32:
 
 @_inlined
 def narrowed(x: np.float32) -> np.uint16:
-    """To bfloat16, the nearest, of two the even one."""
+    """To bfloat16, the nearest, of two the even one; what is no number stays so if it came from bfloat16."""
     bits = np.float32(x).view(np.uint32)
-    nearest = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-    return np.uint16(nearest if x == x else np.uint32(0x7FC0))
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))

@@ -22,33 +22,46 @@ __all__ = ["gelu_tanh", "gelu_tanh_back"]
 Bits = NDArray[np.uint16]
 _f = np.float32
 _part = numba.njit(fastmath=FUSED, error_model="numpy", inline="always")
-CUBIC = _f(0.044715)
-SLOPE = _f(2 * math.sqrt(2 / math.pi))
-BITS = _f(1 / math.log(2))
+_SLOPE = 2 * math.sqrt(2 / math.pi)
+SECOND, FOURTH = _f(_SLOPE), _f(3 * 0.044715 * _SLOPE)
+"""The slope of `2 u` is `SECOND + FOURTH x^2`."""
+
+FIRST, THIRD = _f(-_SLOPE / math.log(2)), _f(-0.044715 * _SLOPE / math.log(2))
+"""`-2 u` in powers of two is `FIRST x + THIRD x^3`."""
 
 
 @_part
-def _gate(v: np.float32) -> np.float32:
-    """`sigmoid(2 u)`, by a power of two that is never above 1."""
-    u = SLOPE * (v + CUBIC * v * v * v)
-    e = power_of_two(-abs(u) * BITS)
-    return (_f(1) if u >= _f(0) else e) / (_f(1) + e)
+def _high(v: np.float32) -> np.float32:
+    """Above 10 it is x."""
+    return _f(10) if v > _f(10) else v
+
+
+@_part
+def _low(v: np.float32) -> np.float32:
+    """Below -10 GELU is 0 in fp32."""
+    return _f(-10) if v < _f(-10) else v
+
+
+@_part
+def _divisor(v: np.float32) -> np.float32:
+    """`1 + e^(-2 u)` for v from -10 to 10."""
+    return _f(1) + power_of_two(v * (FIRST + THIRD * v * v))
 
 
 @_part
 def _forwards_part(x: Bits, y: Bits) -> None:
     for i in range(len(x)):
-        v = widened(x[i])
-        y[i] = narrowed(v * _gate(v))
+        v = _low(widened(x[i]))
+        y[i] = narrowed(v / _divisor(_high(v)))
 
 
 @_part
 def _backwards_part(x: Bits, grad: Bits, found: Bits) -> None:
     for i in range(len(x)):
-        v = widened(x[i])
-        s = _gate(v)
-        slope = s + v * s * (_f(1) - s) * SLOPE * (_f(1) + _f(3) * CUBIC * v * v)
-        found[i] = narrowed(widened(grad[i]) * slope)
+        v = _high(_low(widened(x[i])))
+        s = _f(1) / _divisor(v)
+        steep = v * (SECOND + FOURTH * v * v)
+        found[i] = narrowed(widened(grad[i]) * (s + s * (_f(1) - s) * steep))
 
 
 def _forwards(a: Any) -> None:

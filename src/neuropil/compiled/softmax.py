@@ -1,10 +1,9 @@
 """Rows of scores into weights that add up to 1, and back: bfloat16 in place, with fp32 within.
 
-Of a row only its largest score and the logarithm of the sum are kept, from which the weights are made again for the
-way back.
+Of a row only its largest score and the share of that are kept, from which the weights are made again for the way back.
 
 Source: Dao et al. 2022, "FlashAttention", appendix B.
-Formula: `w_j = 2^((s_j - m) / log 2 - L)`, `L = log2 sum_j e^(s_j - m)`; back, `g_j = w_j (d_j - sum_k w_k d_k)`.
+Formula: `w_j = p e^(s_j - m)`, `p = 1 / sum_j e^(s_j - m)`; back, `g_j = w_j (d_j - sum_k w_k d_k)`.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ from torch import Tensor
 from neuropil.compiled.arithmetic import narrowed, power_of_two, widened
 from neuropil.compiled.threads import REORDERED, Loop, halves, share, singles
 
-__all__ = ["softmax_again_and_back", "softmax_in_place"]
+__all__ = ["softmax_back", "softmax_in_place"]
 
 Bits = NDArray[np.uint16]
+Singles = NDArray[np.float32]
 _f = np.float32
 _part = numba.njit(fastmath=REORDERED, error_model="numpy", inline="always")
 BITS = _f(1 / math.log(2))
@@ -37,22 +37,41 @@ def _in_order(bits: np.uint16) -> np.int16:
 
 
 @_part
-def _largest_and_log_sum(s: Bits) -> tuple[np.float32, np.float32]:
-    """The logarithm to base 2, of exponentials from the largest down."""
+def _largest(s: Bits) -> np.float32:
     top = np.int16(-32768)
     for j in range(len(s)):
         top = max(top, _in_order(s[j]))
-    largest = widened(np.uint16(_in_order(np.uint16(top))))
-    total = _f(0)
-    for j in range(len(s)):
-        total += power_of_two((widened(s[j]) - largest) * BITS)
-    return largest, np.float32(np.log2(total))
+    return widened(np.uint16(_in_order(np.uint16(top))))
 
 
 @_part
-def _weigh(s: Bits, largest: np.float32, log_sum: np.float32) -> None:
+def _beside(score: np.uint16, largest: np.float32) -> np.float32:
+    """The exponential of a score's distance to the largest."""
+    below = (widened(score) - largest) * BITS
+    found = power_of_two(_f(-126) if below < _f(-126) else below)
+    return _f(0) if below < _f(-126) else found
+
+
+@_part
+def _exponentials(s: Bits, largest: np.float32, found: Singles) -> np.float32:
+    """And their sum."""
+    total = _f(0)
     for j in range(len(s)):
-        s[j] = narrowed(power_of_two((widened(s[j]) - largest) * BITS - log_sum))
+        found[j] = _beside(s[j], largest)
+        total += found[j]
+    return total
+
+
+@_part
+def _scale(exponentials: Singles, factor: np.float32, s: Bits) -> None:
+    for j in range(len(s)):
+        s[j] = narrowed(exponentials[j] * factor)
+
+
+@_part
+def _weigh(s: Bits, largest: np.float32, factor: np.float32) -> None:
+    for j in range(len(s)):
+        s[j] = narrowed(_beside(s[j], largest) * factor)
 
 
 @_part
@@ -73,13 +92,15 @@ def _clear(s: Bits) -> None:
 def _forwards(a: Any) -> None:
     rows, questions, places, seen_first, more = a[2], a[3], a[4], a[5], a[6]
     scores, sums = halves(a[0], rows * places), singles(a[1], 2 * rows)
+    exponentials = np.empty(places, _f)
     begin, end = share(rows)
     for row in range(begin, end):
         seen = seen_first + more * (row % questions)
         s = scores[row * places : (row + 1) * places]
-        largest, log_sum = _largest_and_log_sum(s[:seen])
-        sums[2 * row], sums[2 * row + 1] = largest, log_sum
-        _weigh(s[:seen], largest, log_sum)
+        largest = _largest(s[:seen])
+        factor = _f(1) / _exponentials(s[:seen], largest, exponentials)
+        sums[2 * row], sums[2 * row + 1] = largest, factor
+        _scale(exponentials, factor, s[:seen])
         _clear(s[seen:])
 
 
@@ -90,9 +111,10 @@ def _backwards(a: Any) -> None:
     for row in range(begin, end):
         seen = seen_first + more * (row % questions)
         s, d = scores[row * places : (row + 1) * places], grads[row * places : (row + 1) * places]
-        _weigh(s[:seen], sums[2 * row], sums[2 * row + 1])
+        if a[2]:
+            _weigh(s[:seen], sums[2 * row], sums[2 * row + 1])
+            _clear(s[seen:])
         _back(s[:seen], d[:seen])
-        _clear(s[seen:])
         _clear(d[seen:])
 
 
@@ -119,10 +141,16 @@ def softmax_in_place(scores: Tensor, *, causal: bool) -> Tensor:
     return sums
 
 
-def softmax_again_and_back(scores: Tensor, grad: Tensor, sums: Tensor, *, causal: bool) -> None:
+def softmax_back(scores: Tensor, grad: Tensor, sums: Tensor | None, *, causal: bool) -> None:
     """Scores become weights again, and the weights' gradient that of the scores.
 
     Shape:
         bfloat16 `[B, t, S]` twice, float32 `[B, t, 2]`.
+
+    Args:
+        scores: contiguous, on a processor.
+        grad: the same.
+        sums: what forward gave; `None` where the scores are weights already.
+        causal: as forward.
     """
-    _BACKWARDS(scores, grad, sums, *_how(scores, causal))
+    _BACKWARDS(scores, grad, 0 if sums is None else sums, *_how(scores, causal))

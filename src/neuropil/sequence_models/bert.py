@@ -105,8 +105,7 @@ class SelfAttention(AttentionHeads):
         joined = joined_linear(x, (self.query, self.key, self.value))  # [..., 3 D]
         if stretches is not None:
             return self.mix_stretches(joined, stretches)
-        query, key, value = (self.split(part) for part in joined.chunk(3, 2))
-        return self.mix(query, key, value, mask=mask)
+        return self.mix_joined(joined, mask=mask)
 
 
 class Output(nn.Module):

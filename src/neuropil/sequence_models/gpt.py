@@ -89,11 +89,12 @@ class CausalAttention(AttentionHeads):
         joined: Tensor = self.c_attn(x)  # [N, T, 3 D]
         if stretches is not None:
             found = self.mix_stretches(joined.flatten(0, 1), stretches, causal=True).view_as(x)
-        else:
-            query, key, value = (self.split(part) for part in joined.chunk(3, 2))
-            if cache is not None:
-                cache, key, value = cache.extended(key, value)
+        elif cache is not None:
+            query, key, value = map(self.split, joined.chunk(3, 2))
+            cache, key, value = cache.extended(key, value)
             found = self.mix(query, key, value, causal=True)
+        else:
+            found = self.mix_joined(joined, causal=True)
         return self.behind(self.c_proj(found)), cache
 
 
