@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neuropil.attention.by_blocks import attend_by_blocks
+from neuropil.attention.by_blocks import attend_by_blocks, attend_joined_by_blocks
 from neuropil.attention.chance import QuickDropout, kept, share_kept
 from neuropil.attention.masks import causal_mask, document_mask, padding_mask
-from neuropil.attention.scaled import attend, attention_weights
+from neuropil.attention.scaled import attend, attend_joined, attention_weights
 from neuropil.errors import InputError
 
 THERE = torch.tensor([[True] * 7, [True] * 3 + [False] * 4, [False] * 7])
@@ -138,8 +139,67 @@ def test_dropout_of_weights_is_that_of_the_formula() -> None:
     torch.testing.assert_close(total / count, torch.full_like(weights, 0.5), rtol=0, atol=0.15)
 
 
+def side_by_side(parts: list[Tensor]) -> Tensor:
+    return torch.cat([one.transpose(1, 2).flatten(2) for one in parts], 2)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("blocks", [False, True])
+def test_what_is_joined_is_attended_as_what_is_apart(name: str, causal: bool, blocks: bool) -> None:
+    mask, parts = MASKS[name], three()
+    seen = torch.ones(7, 7, dtype=torch.bool) if mask is None else mask
+    expected = attention_weights(parts[0], parts[1], seen & causal_mask(7, 7) if causal else seen) @ parts[2]
+    attended = attend_joined_by_blocks if blocks else attend_joined
+    found = attended(side_by_side(parts), 2, mask=mask, causal=causal)
+    torch.testing.assert_close(found, expected.transpose(1, 2).flatten(2), rtol=0, atol=1e-12)
+    gradients = [torch.autograd.grad(one.sin().sum(), parts) for one in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [1, 40, 300])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_joined_or_apart_the_choices_and_the_numbers_are_the_same(length: int, rate: float, kind: torch.dtype) -> None:
+    results = []
+    for joined in (False, True):
+        parts = three(length, length, kind)
+        torch.manual_seed(1)
+        if joined:
+            found = attend_joined(side_by_side(parts), 2, causal=True, dropout=rate)
+        else:
+            found = attend(*parts, causal=True, dropout=rate).transpose(1, 2).flatten(2)  # type: ignore[misc]
+        results.append((found, *torch.autograd.grad(found.double().sin().sum(), parts)))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "length", "are_kept"), [(4, 256, True), (40, 256, False), (1, 300, False)])
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_weights_are_kept_of_a_batch_of_one_block_alone(rows: int, length: int, are_kept: bool, rate: float) -> None:
+    joined, sizes = torch.randn(rows, length, 3 * 8, requires_grad=True), []
+
+    def kept_back(x: Tensor) -> Tensor:
+        sizes.append(x.numel())
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(kept_back, lambda x: x):
+        found = attend_joined_by_blocks(joined, 4, causal=True, dropout=rate)
+    assert (max(sizes) >= rows * 4 * length**2) is are_kept
+    found.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
+    first, joined.grad = joined.grad, None
+    found.sum().backward()  # type: ignore[no-untyped-call]
+    assert first is not None and joined.grad is not None and torch.equal(first, joined.grad)
+
+
 def test_masks_that_do_not_fit_are_refused() -> None:
     parts = three(3, 2)
+    for attended in (attend_joined, partial(attend_joined, dropout=0.1)):
+        with pytest.raises(InputError, match=r"a mask must be bool \[N, H, T, S\]"):
+            attended(torch.zeros(3, 2, 6), 1, mask=torch.zeros(3, 1, 1, 2))
+    with pytest.raises(InputError, match="a dropout rate of 1"):
+        attend_joined(torch.zeros(3, 2, 6), 1, dropout=1.0)
     with pytest.raises(InputError, match="3 questions were asked of 2 places; a causal mask needs as many or more"):
         attend(*parts, causal=True)  # type: ignore[misc]
     with pytest.raises(InputError, match=r"a mask must be bool \[N, H, T, S\]"):

@@ -30,7 +30,7 @@ def attend_by_blocks(
     dropout: float = 0.0,
     scale: float | None = None,
 ) -> Tensor:
-    """As `neuropil.attention.scaled.attend`; backward computes each block's weights again.
+    """As `neuropil.attention.scaled.attend`; backward computes the weights again, where they are of several blocks.
 
     With dropout each weight is left out with that probability and the others grow; backward draws the same choice
     again, from a seed that forward took from torch's global source of random numbers.
@@ -41,7 +41,7 @@ def attend_by_blocks(
     Raises:
         InputError: a rate outside [0, 1).
     """
-    seed = _seed(dropout)
+    _check_rate(dropout)
     scale = 1 / math.sqrt(query.shape[3]) if scale is None else scale
     if torch.compiler.is_compiling():  # a compiler draws, and saves memory, in its own way
         seen = mask
@@ -49,7 +49,7 @@ def attend_by_blocks(
             triangle = causal_mask(query.shape[2], key.shape[2], query.device)
             seen = triangle[None, None] if mask is None else triangle & mask
         return F.scaled_dot_product_attention(query, key, value, seen, dropout, scale=scale)
-    how = _How(query.shape[1], causal, dropout, scale, seed)
+    how = _How(query.shape[1], causal, dropout, scale, _seed(dropout))
     found: Tensor = _ByBlocks.apply(query, key, value, mask, how)  # type: ignore[no-untyped-call]
     return found
 
@@ -62,6 +62,7 @@ def attend_joined_by_blocks(
     Raises:
         InputError: a rate outside [0, 1).
     """
+    _check_rate(dropout)
     scale = 1 / math.sqrt(joined.shape[2] // 3 // heads)
     how = _How(heads, causal, dropout, scale, _seed(dropout))
     found: Tensor = _JoinedByBlocks.apply(joined, mask, how)  # type: ignore[no-untyped-call]
@@ -74,9 +75,12 @@ def apart(joined: Tensor, heads: int) -> Tensor:
     return joined.reshape(*joined.shape[:2], 3, heads, width).permute(2, 0, 3, 1, 4)
 
 
-def _seed(dropout: float) -> int:
+def _check_rate(dropout: float) -> None:
     if not 0 <= dropout < 1:
         raise InputError(f"a dropout rate of {dropout} was given; it is a share of weights, from 0 up to below 1")
+
+
+def _seed(dropout: float) -> int:
     return int(torch.randint(2**62, ())) if dropout else 0
 
 
