@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from neuropil.attention.by_blocks import attend_by_blocks, attend_joined_by_blocks
 from neuropil.attention.chance import QuickDropout, kept, share_kept
 from neuropil.attention.masks import causal_mask, document_mask, padding_mask
+from neuropil.attention.multihead import MultiHeadAttention
 from neuropil.attention.scaled import attend, attend_joined, attention_weights
 from neuropil.errors import InputError
 
@@ -191,6 +192,29 @@ def test_weights_are_kept_of_a_batch_of_one_block_alone(rows: int, length: int, 
     first, joined.grad = joined.grad, None
     found.sum().backward()  # type: ignore[no-untyped-call]
     assert first is not None and joined.grad is not None and torch.equal(first, joined.grad)
+
+
+def test_gradients_in_float16_are_scaled_before_they_are_rounded() -> None:
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, 1, 300, 64, generator=draw) for _ in "qkv")
+    parts = [(one).half().requires_grad_() for one in (8 + 0.01 * query, key, 3 * value)]
+    exact = [one.detach().double().requires_grad_() for one in parts]
+    right = torch.autograd.grad(attend(*exact, causal=True).sum(), exact)  # type: ignore[misc]
+    by = 20_000 / right[1].abs().max().item()
+    for one, other in zip(
+        torch.autograd.grad(attend_by_blocks(*parts, causal=True).sum() * by, parts),
+        right,
+        strict=True,  # type: ignore[misc]
+    ):
+        assert (one.double() - by * other).square().mean().sqrt() < 0.02 * (by * other).square().mean().sqrt()
+
+
+def test_attention_is_exported_for_any_length() -> None:
+    layer, x = MultiHeadAttention(8, 2).eval(), torch.randn(2, 20, 8)
+    axes = {0: torch.export.Dim("N", max=64), 1: torch.export.Dim("T", min=2, max=512)}
+    program = torch.export.export(layer, (x,), dynamic_shapes=(axes,)).module()
+    longer = torch.randn(3, 400, 8)
+    torch.testing.assert_close(program(longer), layer(longer))
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:

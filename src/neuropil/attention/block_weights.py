@@ -65,7 +65,7 @@ class BlockWeights:
     """
 
     def __init__(
-        self, query: Tensor, key: Tensor, mask: Tensor | None, heads: int, causal: bool, rate: float, scale: float,
+        self, query: Tensor, key: Tensor, mask: Tensor | None, *, heads: int, causal: bool, rate: float, scale: float,
         seed: int, kept: list[Tensor] | None = None,
     ) -> None:  # fmt: skip
         self.query, self.keys, self.heads, self.mask = query, key.transpose(1, 2), heads, mask
@@ -80,7 +80,7 @@ class BlockWeights:
         looped = mask is None and (is_looped(query) if kept is None or self.whole else bool(kept))
         self.loops = softmax_loops() if looped else None
         self.triangle = None
-        if causal and mask is None and self.loops is None:
+        if causal and mask is None and self.loops is None and not (self.whole and kept):
             self.triangle = query.new_full((self.side, self.side), -math.inf).triu_(1)
         self.kept = [] if kept is None else kept
 

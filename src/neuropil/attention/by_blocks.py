@@ -59,6 +59,8 @@ def attend_joined_by_blocks(
 ) -> Tensor:
     """The same for a sequence that asks itself, `[N, T, 3 D]` -> `[N, T, D]`: one copy there, and one on the way back.
 
+    A compiler is to be given `attend_by_blocks`.
+
     Raises:
         InputError: a rate outside [0, 1).
     """
@@ -71,8 +73,7 @@ def attend_joined_by_blocks(
 
 def apart(joined: Tensor, heads: int) -> Tensor:
     """Questions, keys and values, `[N, T, 3 D]` -> `[3, N, H, T, d]`, a view."""
-    width = joined.shape[2] // 3 // heads
-    return joined.reshape(*joined.shape[:2], 3, heads, width).permute(2, 0, 3, 1, 4)
+    return torch.unflatten(joined, 2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
 
 
 def _check_rate(dropout: float) -> None:
@@ -93,7 +94,7 @@ class _How(NamedTuple):
 
 
 class _ByBlocks(torch.autograd.Function):
-    """Forward keeps what came in, and two numbers of each question; the weights only of a batch that is one block."""
+    """Forward keeps little more than what came in; see `BlockWeights`."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: _How) -> Tensor:
@@ -116,6 +117,8 @@ class _ByBlocks(torch.autograd.Function):
 
 
 class _JoinedByBlocks(torch.autograd.Function):
+    """The same from and to one tensor."""
+
     @staticmethod
     def forward(ctx: Any, joined: Tensor, mask: Tensor | None, how: _How) -> Tensor:
         with torch.autocast(joined.device.type, enabled=False):
@@ -145,7 +148,7 @@ def _by_heads(x: Tensor, heads: int) -> Tensor:
 
 def _answers(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: _How) -> tuple[Tensor, list[Tensor]]:
     """Of `[N H, T, d]` and twice `[N H, S, d]`, and what there is to keep."""
-    weighing = BlockWeights(query, key, mask, *how)
+    weighing = BlockWeights(query, key, mask, **how._asdict())
     found = value.new_empty(*query.shape[:2], value.shape[2])
     for block in weighing:
         weights, choice = weighing.weights(block), weighing.choice(block)
@@ -161,11 +164,13 @@ def _back(
     """The gradients of questions, keys and values, put where there is place for them."""
     query, key, value = three
     of_query, of_key, of_value = grads
-    weighing = BlockWeights(query, key, mask, *how, kept)
-    put = product
+    weighing = BlockWeights(query, key, mask, **how._asdict(), kept=kept)
+    put, exact = product, torch.promote_types(key.dtype, torch.float32)
     if not weighing.once:  # a place is asked by many blocks
-        exact, put = torch.promote_types(key.dtype, torch.float32), _add_product
-        of_key, of_value = (torch.zeros_like(one, dtype=exact) for one in (key, value))
+        put = _add_product
+        of_key, of_value = (
+            one.zero_() if one.dtype is exact else torch.zeros_like(one, dtype=exact) for one in grads[1:]
+        )
     for block in weighing:
         asked, choice = grad[block.flat, block.questions], weighing.choice(block)
         of_weights = torch.bmm(asked, value[block.flat, : block.limit].transpose(1, 2))
@@ -178,10 +183,12 @@ def _back(
         put(weights.transpose(1, 2), asked, of_value[seen])
         put(of_scores.transpose(1, 2), query[questions], of_key[seen], how.scale)
         product(of_scores, key[seen], of_query[questions], how.scale)
-    if not weighing.once:
+    if of_key.dtype is not key.dtype:
         grads[1].copy_(of_key)
         grads[2].copy_(of_value)
 
 
 def _add_product(a: Tensor, b: Tensor, place: Tensor, factor: float = 1.0) -> None:
-    place.add_(torch.bmm(a, b), alpha=factor)
+    part = a.new_empty(*a.shape[:2], b.shape[2])
+    product(a, b, part, factor)  # in fp16 the factor must come before the rounding
+    place += part

@@ -108,7 +108,7 @@ class AttentionHeads(nn.Module):
         rate = self.weight_dropout if self.training else 0.0
         if self.recorder is None:
             return attend_joined(joined, self.num_heads, mask=mask, causal=causal, dropout=rate), None
-        query, key, value = apart(joined, self.num_heads)
+        query, key, value = apart(joined, self.num_heads).unbind()
         weights = attention_weights(query, key, _whole(mask, causal, query, key))
         return (F.dropout(weights, rate) @ value).transpose(1, 2).flatten(2), weights
 

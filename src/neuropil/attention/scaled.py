@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neuropil.attention.block_weights import BLOCK
-from neuropil.attention.by_blocks import apart, attend_by_blocks, attend_joined_by_blocks
+from neuropil.attention.by_blocks import attend_by_blocks, attend_joined_by_blocks
 from neuropil.attention.masks import causal_mask
 from neuropil.compiled.serving import learns_in_bfloat16
 from neuropil.errors import InputError
@@ -66,7 +66,7 @@ def attend(
     dropout: float = 0.0,
     scale: float | None = None,
 ) -> Tensor:
-    """The mean of the values by the weights of `attention_weights`, without holding all those weights.
+    """The mean of the values by the weights of `attention_weights`, without holding all those of a long sequence.
 
     `torch.nn.functional.scaled_dot_product_attention` computes it; where that would hold `T x S` numbers (a causal mask
     beside another or over remembered places, dropout), questions are answered by the block; so they are where bfloat16
@@ -131,17 +131,17 @@ def attend_joined(
         dropout: share of the weights that are left out, 0 up to but not including 1.
 
     Raises:
-        InputError: a mask of numbers.
+        InputError: a mask of numbers, or a rate outside [0, 1).
 
     Example:
         >>> attend_joined(torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 3.0]]]), 1, causal=True).flatten()
         tensor([1., 2.])
     """
-    few = dropout or ((causal or joined.shape[1] <= SHORT) and learns_in_bfloat16(joined))
-    if few and not torch.compiler.is_compiling():
+    by_blocks = dropout or (learns_in_bfloat16(joined) and (causal or joined.shape[1] <= SHORT))
+    if by_blocks and not torch.compiler.is_compiling():
         _check(mask)
         return attend_joined_by_blocks(joined, heads, mask, causal=causal and joined.shape[1] > 1, dropout=dropout)
-    query, key, value = apart(joined, heads)
+    query, key, value = (torch.unflatten(one, 2, (heads, -1)).transpose(1, 2) for one in joined.chunk(3, 2))
     return attend(query, key, value, mask=mask, causal=causal, dropout=dropout).transpose(1, 2).flatten(2)
 
 

@@ -38,7 +38,7 @@ def _high(v: np.float32) -> np.float32:
 
 @_part
 def _low(v: np.float32) -> np.float32:
-    """Below -10 GELU is 0 in fp32."""
+    """Below -10 GELU is 0 but for 2e-37."""
     return _f(-10) if v < _f(-10) else v
 
 
