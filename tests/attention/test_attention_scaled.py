@@ -197,15 +197,12 @@ def test_weights_are_kept_of_a_batch_of_one_block_alone(rows: int, length: int, 
 def test_gradients_in_float16_are_scaled_before_they_are_rounded() -> None:
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, 1, 300, 64, generator=draw) for _ in "qkv")
-    parts = [(one).half().requires_grad_() for one in (8 + 0.01 * query, key, 3 * value)]
+    parts = [one.half().requires_grad_() for one in (8 + 0.01 * query, key, 3 * value)]
     exact = [one.detach().double().requires_grad_() for one in parts]
     right = torch.autograd.grad(attend(*exact, causal=True).sum(), exact)  # type: ignore[misc]
     by = 20_000 / right[1].abs().max().item()
-    for one, other in zip(
-        torch.autograd.grad(attend_by_blocks(*parts, causal=True).sum() * by, parts),
-        right,
-        strict=True,  # type: ignore[misc]
-    ):
+    found = torch.autograd.grad(attend_by_blocks(*parts, causal=True).sum() * by, parts)  # type: ignore[misc]
+    for one, other in zip(found, right, strict=True):
         assert (one.double() - by * other).square().mean().sqrt() < 0.02 * (by * other).square().mean().sqrt()
 
 
