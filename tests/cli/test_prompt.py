@@ -202,6 +202,22 @@ def test_bert_is_fine_tuned_from_its_run(place: Path, call: Call, tmp_path: Path
     assert torch.allclose(before[name], after[name], atol=1e-6)
 
 
+def test_a_pair_is_refused_where_single_texts_were_read(place: Path, call: Call, tmp_path: Path) -> None:
+    small = ("model.size=tiny", "data.size=80", "training.steps=1", "--runs", str(tmp_path), "--json")
+    for pairs in (True, False):
+        values = ("data.root=goes.txt", f"data.next_sentence={str(pairs).lower()}")
+        pretrained = call("train", "bert-pretrain", *values, *small)
+        assert pretrained.status == 0, pretrained.err
+        run = json.loads(pretrained.out)["run"]
+        answer = call("predict", run, "so [MASK] goes")
+        assert answer.status == 0, answer.err
+        answer = call("predict", run, "so [MASK] goes\twho knows")
+        if pairs:
+            assert answer.status == 0, answer.err
+        else:
+            assert answer.status == 2 and "this run was trained on single ones" in answer.err
+
+
 def test_what_has_no_form_there_is_refused(runs: dict[str, Run], call: Call, tmp_path: Path) -> None:
     for run, says in ((runs["letters"].folder.path, "LanguageModel has no form"), ("nope", "there is no run folder")):
         answer = call("export", str(run), "--to", str(tmp_path / "no"), "--format", "huggingface")

@@ -120,7 +120,7 @@ def _of_subwords(texts: Sequence[tuple[str, str]], info: DataInfo) -> Read:
         labelled = [Labelled(first, "", "", second) for first, second in halves]
         inputs = piece_inputs(labelled, pieces, int(saved["max_length"]))
     elif reads == "pretraining_text":
-        inputs = _hidden(texts, pieces, int(saved["max_length"]))
+        inputs = _hidden(texts, pieces, int(saved["max_length"]), pairs=bool(saved.get("next_sentence", True)))
     elif reads == "parallel":
         inputs = Ragged.of([np.append(row, EOS) for row in pieces.encode_many(given)])
     else:
@@ -142,16 +142,21 @@ def _halves(name: str, text: str) -> tuple[str, str]:
     return first.strip(), second.strip()
 
 
-def _hidden(texts: Sequence[tuple[str, str]], pieces: Pieces, max_length: int) -> Ragged:
+def _hidden(texts: Sequence[tuple[str, str]], pieces: Pieces, max_length: int, *, pairs: bool) -> Ragged:
     """Named texts, or pairs with a tab between, for a network that tells what stands at `[MASK]`; segments beside ids.
 
     Raises:
-        InputError: a vocabulary or a text without `[MASK]`.
+        InputError: a vocabulary or a text without `[MASK]`, or a pair for a network that has read single texts only.
     """
     pieces.special("[MASK]")
     rows = []
     for name, text in texts:
         first, _, second = (one.strip() for one in text.partition("\t"))
+        if second and not pairs:
+            raise InputError(
+                f"{name}: a pair of texts was given, but this run was trained on single ones (next_sentence=false); "
+                "give one text, without a tab"
+            )
         if "[MASK]" not in text and not second:
             raise InputError(f"{name}: it holds no [MASK]; put it in the place of each word that shall be told")
         coded = [pieces.encode(one) for one in (first, second)]
