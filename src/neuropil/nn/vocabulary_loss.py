@@ -23,7 +23,7 @@ SHARE = 0.045
 """Of all `n V` logits, how many are alive at once at most, so that with all else it is a twentieth."""
 
 FEW = 2**18
-"""Logits that are held at once whatever their share: below, there is nothing to be saved."""
+"""As many logits or fewer are made at once: there is nothing to be saved."""
 
 
 def linear_cross_entropy(
@@ -54,8 +54,7 @@ def linear_cross_entropy(
         weight: of the tokens.
         bias: of the tokens.
         targets: ids from 0 to V - 1; -100 where a place does not count.
-        chunk: tokens of the vocabulary at a time; left out, 5 % of all logits with what is made of them, or 2^18 of few
-            places.
+        chunk: tokens of the vocabulary at a time; left out, 5 % of all logits with what is made of them.
         label_smoothing: s, 0 to 1.
         reduction: `mean` over the places that count, `sum`, or `none`, which has 0 where a place does not count.
 
@@ -96,7 +95,7 @@ def _losses(
     bias = None if bias is None else bias.to(hidden.dtype)
     if chunk is None:
         copies = 1.0 if hidden.element_size() >= 4 else 1.5  # half precision stands beside float32
-        chunk = max(1, int(SHARE * tokens / copies), FEW // max(1, places))
+        chunk = max(1, int(SHARE * tokens / copies))
     found: Tensor = _Chunked.apply(hidden, weight, bias, targets, chunk, smoothing)  # type: ignore[no-untyped-call]
     return found
 
