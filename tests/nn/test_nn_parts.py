@@ -17,7 +17,7 @@ from neuropil.formulas import pooling as formulas_pooling
 from neuropil.nn import LOSSES
 from neuropil.nn.activation import make_activation
 from neuropil.nn.dropout import Dropout
-from neuropil.nn.heads import linear_head
+from neuropil.nn.linear import linear_head
 from neuropil.nn.losses import cross_entropy, squared_error
 from neuropil.nn.pooling import TrainableSubsampling
 

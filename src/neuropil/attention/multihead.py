@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from neuropil.attention.cache import KeyValueCache
 from neuropil.attention.heads import AttentionHeads
 from neuropil.errors import InputError
+from neuropil.nn.linear import Linear, linear
 
 __all__ = ["MultiHeadAttention"]
 
@@ -43,9 +43,9 @@ class MultiHeadAttention(AttentionHeads):
 
     def __init__(self, width: int, num_heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
         super().__init__(width, num_heads, dropout)
-        self.joined = nn.Linear(width, 3 * width, bias)
+        self.joined = Linear(width, 3 * width, bias)
         """Questions, keys and values in one matrix."""
-        self.behind = nn.Linear(width, width, bias)
+        self.behind = Linear(width, width, bias)
         nn.init.xavier_uniform_(self.joined.weight)
         nn.init.xavier_uniform_(self.behind.weight)
         if bias:
@@ -80,12 +80,12 @@ class MultiHeadAttention(AttentionHeads):
     def questions(self, x: Tensor) -> Tensor:
         """Of `x` alone, `[N, H, T, d]`."""
         weight, bias = self.joined.weight[: self.width], self.joined.bias
-        return self.split(F.linear(x, weight, None if bias is None else bias[: self.width]))
+        return self.split(linear(x, weight, None if bias is None else bias[: self.width]))
 
     def remembered(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a memory, `[N, H, S, d]` each, which need be computed but once."""
         weight, bias = self.joined.weight[self.width :], self.joined.bias
-        both = F.linear(memory, weight, None if bias is None else bias[self.width :])
+        both = linear(memory, weight, None if bias is None else bias[self.width :])
         key, value = both.chunk(2, 2)
         return self.split(key), self.split(value)
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from neuropil.block_networks.blocks import Block
 from neuropil.block_networks.grammar import join_stages, read_stages
 from neuropil.nn.dropout import todays_dropout
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.staged import Staged
 
 __all__ = ["SearchedNetwork"]

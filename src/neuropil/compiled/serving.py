@@ -1,4 +1,4 @@
-"""Whether the compiled loops may be used, and where they are."""
+"""Whether numbers may be read past torch, by compiled loops above all, and where these are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-__all__ = ["gelu_loops", "is_looped", "learns_in_bfloat16", "softmax_loops"]
+__all__ = ["gelu_loops", "is_looped", "is_plain", "learns_in_bfloat16", "softmax_loops"]
 
 
 def learns_in_bfloat16(x: Tensor) -> bool:
@@ -18,15 +18,23 @@ def learns_in_bfloat16(x: Tensor) -> bool:
 
 
 def is_looped(x: Tensor) -> bool:
-    """Whether a loop may read this: bfloat16 on a processor, as it is.
+    """Whether a loop may read this: plain numbers of bfloat16."""
+    return x.dtype is torch.bfloat16 and is_plain(x)
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether these are numbers on a processor, as they are.
 
     Where something is exported, traced, transformed or watched, torch must see its own operations.
     """
-    half = x.dtype is torch.bfloat16 and x.device.type == "cpu"
-    if not half or torch.compiler.is_compiling() or type(x) not in (Tensor, nn.Parameter):
+    if torch.compiler.is_compiling() or not all(_is_array(one) for one in tensors):
         return False
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     return not transformed and torch._C._get_tracing_state() is None and not torch._C._len_torch_dispatch_stack()
+
+
+def _is_array(x: Tensor) -> bool:
+    return type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" and x.layout is torch.strided
 
 
 @cache

@@ -24,8 +24,8 @@ from torch.utils.checkpoint import checkpoint
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
 from neuropil.nn.dropout import todays_dropout
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.pooling import AveragePooling, MaxPooling
 from neuropil.nn.staged import Staged
 

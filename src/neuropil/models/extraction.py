@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from neuropil.errors import InputError
 from neuropil.nn.activation import leaky_relu
 from neuropil.nn.convolution import Convolution2d
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.pooling import MaxPooling
 from neuropil.nn.staged import Staged
 

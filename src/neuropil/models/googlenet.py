@@ -26,8 +26,8 @@ from neuropil.errors import InputError
 from neuropil.nn.contracts import WithAuxiliaries
 from neuropil.nn.convolution import Convolution2d
 from neuropil.nn.dropout import todays_dropout
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.normalization import LocalResponseNormalization
 from neuropil.nn.pooling import MaxPooling
 from neuropil.nn.staged import Staged

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.activation import ActivationName, make_activation
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.normalization import BatchNormalization
 from neuropil.nn.pooling import TrainableSubsampling
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from neuropil.errors import InputError
 from neuropil.models.line_grammar import Layer, join_layers, point_at, read_line
 from neuropil.models.line_layers import ENDS_A_STAGE, Entry, Shape, build_layers, shape_in_words, shapes_along
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 
 __all__ = ["LineNetwork"]
 

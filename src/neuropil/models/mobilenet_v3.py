@@ -18,8 +18,8 @@ from neuropil.errors import InputError
 from neuropil.nn.activation import HardSigmoid
 from neuropil.nn.convolution import Convolution2d
 from neuropil.nn.dropout import todays_dropout
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.staged import Staged, whole_eights
 
 __all__ = ["MobileNetV3", "MobileNetV3Large", "MobileNetV3Small"]

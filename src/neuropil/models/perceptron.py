@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from neuropil.errors import InputError
 from neuropil.nn.activation import ActivationName, make_activation
 from neuropil.nn.dropout import Dropout, DropoutForm
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.normalization import BatchNormalization
 
 __all__ = ["Perceptron"]

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.pooling import AveragePooling, MaxPooling
 from neuropil.nn.shuffled import ChannelShuffle
 from neuropil.nn.staged import Staged

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.convolution import Convolution2d
-from neuropil.nn.heads import linear_head
 from neuropil.nn.initialization import InitializationName, initialize
+from neuropil.nn.linear import linear_head
 from neuropil.nn.pooling import MaxPooling
 from neuropil.nn.shuffled import interleave_channels
 from neuropil.nn.staged import Staged

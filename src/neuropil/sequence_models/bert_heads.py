@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from neuropil.attention.chance import QuickDropout
 from neuropil.errors import InputError
-from neuropil.nn.heads import linear_head
+from neuropil.nn.linear import linear_head
 from neuropil.sequence_models.bert import EPS, BertSize, begin_as_bert, bert_body
 
 __all__ = ["BertClassifier", "BertPooling", "BertPretraining", "BertSpans", "BertTagger"]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from neuropil.errors import InputError
 from neuropil.nn.dropout import todays_dropout
-from neuropil.nn.heads import linear_head
+from neuropil.nn.linear import linear_head
 from neuropil.sequence_models.tokens import CellName, positive, recurrent
 
 __all__ = ["Forecaster"]

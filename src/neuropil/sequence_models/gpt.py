@@ -28,6 +28,7 @@ from neuropil.attention.positions import LearnedPositions, check_context
 from neuropil.attention.stretches import Stretches, stretches_of_documents
 from neuropil.errors import InputError
 from neuropil.nn.activation import TanhGELU
+from neuropil.nn.linear import Linear
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 
 __all__ = ["GPT", "GPTSize", "GPTState"]
@@ -78,8 +79,8 @@ class CausalAttention(AttentionHeads):
 
     def __init__(self, width: int, num_heads: int, dropout: float, bias: bool) -> None:
         super().__init__(width, num_heads, dropout)
-        self.c_attn = nn.Linear(width, 3 * width, bias)
-        self.c_proj = nn.Linear(width, width, bias)
+        self.c_attn = Linear(width, 3 * width, bias)
+        self.c_proj = Linear(width, width, bias)
         self.behind = QuickDropout(dropout)
 
     def forward(
@@ -107,9 +108,9 @@ class GPTFeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float, bias: bool) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, hidden, bias)
+        self.c_fc = Linear(width, hidden, bias)
         self.act = TanhGELU()
-        self.c_proj = nn.Linear(hidden, width, bias)
+        self.c_proj = Linear(hidden, width, bias)
         self.behind = QuickDropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -227,7 +228,7 @@ class GPT(nn.Module):
         )  # fmt: skip
         if self.norm_first:
             self.transformer["ln_f"] = nn.LayerNorm(width, bias=bias)
-        self.lm_head = nn.Linear(width, num_tokens, bias=False)
+        self.lm_head = Linear(width, num_tokens, bias=False)
         if tie:
             self.lm_head.weight = cast(Embedding, self.transformer["wte"]).weight
         self._begin_weights(layers)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
+from neuropil.nn.linear import Linear
 from neuropil.sequence_models.states import LayerState, WritingState
 from neuropil.sequence_models.tokens import (
     CellName,
@@ -88,8 +89,8 @@ class LanguageModel(nn.Module):
         self.behind = dropout_of_vectors(dropout, variational)
         self.widths = (embedding_width, width)
         between = tie and embedding_width != width
-        self.between = nn.Linear(width, embedding_width, bias=False) if between else nn.Identity()
-        self.head = nn.Linear(embedding_width if tie else width, num_tokens)
+        self.between = Linear(width, embedding_width, bias=False) if between else nn.Identity()
+        self.head = Linear(embedding_width if tie else width, num_tokens)
         with torch.no_grad():
             self.head.weight.uniform_(-0.1, 0.1)
             self.head.bias.zero_()

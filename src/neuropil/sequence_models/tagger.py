@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.heads import linear_head
+from neuropil.nn.linear import linear_head
 from neuropil.sequence_models.tokens import (
     CellName,
     Embedding,

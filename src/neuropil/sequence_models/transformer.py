@@ -26,6 +26,7 @@ from neuropil.attention.masks import padding_mask
 from neuropil.attention.positions import LearnedPositions, SinusoidalPositions, check_context
 from neuropil.attention.recording import recording
 from neuropil.errors import InputError
+from neuropil.nn.linear import Linear
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 from neuropil.sequence_models.writer import first_of
 
@@ -164,7 +165,7 @@ class Transformer(nn.Module):
         self.encoder_norm, self.decoder_norm = (
             nn.LayerNorm(plan.width) if norm_first else nn.Identity() for _ in range(2)
         )
-        self.head = nn.Linear(plan.width, num_target_tokens)
+        self.head = Linear(plan.width, num_target_tokens)
         nn.init.zeros_(self.head.bias)
         if share == "none":
             nn.init.xavier_uniform_(self.head.weight)
