@@ -21,6 +21,8 @@ from neuropil.nn.linear import Linear, linear
 ENOUGH = (256, 300)
 """Inputs and outputs of a layer that is worth two threads."""
 
+needs_mkl = pytest.mark.skipif(not module.HAS_MKL, reason="this torch multiplies without MKL")
+
 
 @pytest.fixture(autouse=True)
 def _two_threads() -> Iterator[None]:
@@ -64,6 +66,7 @@ def test_parts_are_the_whole(inputs: int, outputs: int, parts: int, biased: bool
     np.testing.assert_allclose(found.numpy(), right, rtol=1e-12, atol=1e-12)
 
 
+@needs_mkl
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("bias", [True, False])
@@ -83,6 +86,7 @@ def test_a_row_is_shared_out(
     np.testing.assert_allclose(found, x.double().numpy() @ weight.T + add, rtol=tolerance, atol=tolerance)
 
 
+@needs_mkl
 def test_a_part_of_a_weight_is_shared_out(shared: list[int]) -> None:
     weight, bias, x = drawn(600, 256), drawn(600), drawn(1, 256)
     with torch.no_grad():
@@ -90,9 +94,11 @@ def test_a_part_of_a_weight_is_shared_out(shared: list[int]) -> None:
     assert shared == [2]
 
 
+@needs_mkl
 def test_few_weights_are_not_worth_it(shared: list[int]) -> None:
     with torch.no_grad():
         Linear(256, 255)(drawn(1, 256))
+        Linear(1 << 16, 1)(drawn(1, 1 << 16))
         Linear(256, 256)(drawn(1, 256))
         torch.set_num_threads(1)
         Linear(*ENOUGH)(drawn(1, 256))
@@ -150,6 +156,7 @@ def test_whoever_watches_sees_a_linear_layer(shared: list[int]) -> None:
         assert counter.get_total_flops() == 2 * 256 * 300
         assert "aten::linear" in str(torch.jit.trace(layer, x, check_trace=False).inlined_graph)
         assert "aten.linear" in str(torch.export.export(layer, (x,)).graph)
+        torch.testing.assert_close(torch.compile(layer, backend="eager", fullgraph=True)(x), layer(x.expand(2, -1))[:1])
         many = torch.export.export(layer, (drawn(3, 256),), dynamic_shapes=({0: torch.export.Dim("rows")},))
         assert "aten.linear" in str(many.graph) and many.module()(drawn(5, 256)).shape == (5, 300)
         each = torch.vmap(lambda row: linear(row, layer.weight))(drawn(4, 256))

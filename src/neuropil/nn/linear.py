@@ -15,12 +15,15 @@ __all__ = ["Linear", "linear", "linear_head"]
 SMALLEST_PART = 1 << 15
 """Numbers of a weight that are worth a thread of their own."""
 
+HAS_MKL: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+"""Whether torch multiplies by Intel's library; another's batched products may be slower than its single rows."""
+
 
 class Linear(nn.Linear):
     """A weighted sum of all inputs for each output, by all threads where there is but one row.
 
     A network that writes a token at a time reads all its weights for a single row of numbers, as fast as the memory
-    gives them; the library that torch calls for that row (Intel's MKL) reads with one thread.
+    gives them; Intel's MKL, which torch calls for that row on most processors, reads with one thread.
 
     Formula: `y = x W^T + b`.
 
@@ -61,12 +64,11 @@ def _worthwhile_parts(x: Tensor, weight: Tensor, bias: Tensor | None) -> int:
     tensors = (x, weight) if bias is None else (x, weight, bias)
     if not is_plain(*tensors) or torch._C._len_torch_function_stack() or torch.is_autocast_enabled("cpu"):
         return 1
-    one_row = x.shape[-1:] == weight.shape[1:] and x.numel() == weight.shape[1]
-    if not one_row or not weight.is_contiguous() or x.dtype not in (torch.float32, torch.float64):
+    one_row = x.shape[-1:] == weight.shape[1:] and x.numel() == weight.shape[1] and weight.is_contiguous()
+    exact = x.dtype in (torch.float32, torch.float64) and all(one.dtype is x.dtype for one in tensors)
+    if not one_row or not exact or not HAS_MKL:
         return 1
-    if any(one.dtype is not x.dtype for one in tensors):
-        return 1
-    return max(1, min(torch.get_num_threads(), weight.numel() // SMALLEST_PART))
+    return max(1, min(torch.get_num_threads(), len(weight), weight.numel() // SMALLEST_PART))
 
 
 def _by_parts(x: Tensor, weight: Tensor, bias: Tensor | None, parts: int) -> Tensor:
