@@ -18,5 +18,5 @@ def _sums(layer: Any, x: Array) -> Array:
 CASES = [
     LayerCase("linear", lambda: Linear(5, 7), (3, 5), _sums, any_size=False),
     LayerCase("linear, without biases", lambda: Linear(5, 7, bias=False), (5,), _sums, any_size=False),
-    LayerCase("linear, enough weights for two threads", lambda: Linear(257, 259), (257,), _sums, any_size=False),
+    LayerCase("linear, many weights", lambda: Linear(257, 259), (257,), _sums, any_size=False),
 ]

@@ -1,4 +1,4 @@
-"""Linear layers: of networks that write a token at a time, and the last one, which users exchange for their classes."""
+"""Linear layers: as quick as torch can, and the last one of a network, which users exchange for their own classes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from neuropil.nn.initialization import initialize
 
 __all__ = ["Linear", "linear", "linear_head"]
 
-SMALLEST_PART = 1 << 15
-"""Numbers of a weight that are worth a thread of their own."""
+WORTH_NUMBERS = 1 << 16
+"""Numbers of a weight above which oneDNN is quicker for a single row already."""
 
-HAS_MKL: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-"""Whether torch multiplies by Intel's library; another's batched products may be slower than its single rows."""
+WORTH_ONEDNN = 1 << 22
+"""Multiply-adds from which on it is quicker for smaller weights, too."""
+
+HAS_BOTH: bool = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+"""Whether torch has Intel's MKL, by which it multiplies, and oneDNN, by which it could."""
 
 
 class Linear(nn.Linear):
-    """A weighted sum of all inputs for each output, by all threads where there is but one row.
+    """A weighted sum of all inputs for each output, without gradients by the quicker of torch's two libraries.
 
-    A network that writes a token at a time reads all its weights for a single row of numbers, as fast as the memory
-    gives them; Intel's MKL, which torch calls for that row on most processors, reads with one thread.
+    In single precision torch multiplies by Intel's MKL, which reads the weights of a single row with one thread, and
+    on processors that are not Intel's takes twice the time for many rows, too; oneDNN does neither.
 
     Formula: `y = x W^T + b`.
 
@@ -36,7 +39,7 @@ class Linear(nn.Linear):
         bias: whether there is a b.
 
     Differs:
-        From `torch.nn.Linear` in the time of a single row without gradients on a processor, and its rounding.
+        From `torch.nn.Linear` in time and rounding, in single precision without gradients on a processor.
 
     Example:
         >>> Linear(4, 3)(torch.zeros(2, 4)).shape
@@ -55,35 +58,27 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> linear(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), torch.tensor([4.0]))
         tensor([[7.]])
     """
-    parts = 1 if torch.is_grad_enabled() else _worthwhile_parts(x, weight, bias)
-    return F.linear(x, weight, bias) if parts == 1 else _by_parts(x, weight, bias, parts)
+    if torch.is_grad_enabled() or not _is_for_onednn(x, weight, bias):
+        return F.linear(x, weight, bias)
+    return _by_onednn(x, weight, bias)
 
 
-def _worthwhile_parts(x: Tensor, weight: Tensor, bias: Tensor | None) -> int:
-    """How many threads are worth it: 1 but for a row of plain numbers; the rest torch computes, sees or refuses."""
+def _is_for_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether these are enough plain numbers that fit; the rest torch computes, sees or refuses."""
     tensors = (x, weight) if bias is None else (x, weight, bias)
-    if not is_plain(*tensors) or torch._C._len_torch_function_stack() or torch.is_autocast_enabled("cpu"):
-        return 1
-    one_row = x.shape[-1:] == weight.shape[1:] and x.numel() == weight.shape[1] and weight.is_contiguous()
-    exact = x.dtype in (torch.float32, torch.float64) and all(one.dtype is x.dtype for one in tensors)
-    if not one_row or not exact or not HAS_MKL:
-        return 1
-    return max(1, min(torch.get_num_threads(), len(weight), weight.numel() // SMALLEST_PART))
+    if not HAS_BOTH or not is_plain(*tensors) or torch._C._len_torch_function_stack():
+        return False
+    if any(one.dtype is not torch.float32 for one in tensors) or torch.is_autocast_enabled("cpu"):
+        return False
+    fits = x.shape[-1:] == weight.shape[1:] and (bias is None or bias.shape == weight.shape[:1])
+    as_read = weight.is_contiguous() and (bias is None or bias.is_contiguous())  # oneDNN takes biases for such
+    enough = weight.numel() > WORTH_NUMBERS or x.numel() * len(weight) >= WORTH_ONEDNN
+    return fits and as_read and enough and bool(torch.backends.mkldnn.enabled)
 
 
-def _by_parts(x: Tensor, weight: Tensor, bias: Tensor | None, parts: int) -> Tensor:
-    """A product for each part of the outputs, all in one call that gives each to a thread, and those left over."""
-    outputs, inputs = weight.shape
-    each = outputs // parts
-    shared = parts * each
-    row, found = x.reshape(1, 1, inputs), x.new_empty(outputs)
-    weights = weight[:shared].view(parts, each, inputs).transpose(1, 2)
-    torch.bmm(row.expand(parts, 1, inputs), weights, out=found[:shared].view(parts, 1, each))
-    if shared < outputs:
-        torch.mv(weight[shared:], row.view(inputs), out=found[shared:])
-    if bias is not None:
-        found += bias
-    return found.view(*x.shape[:-1], outputs)
+def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+    return found
 
 
 def linear_head(in_features: int, num_classes: int, scheme: str, like: Tensor | None = None) -> nn.Module:
