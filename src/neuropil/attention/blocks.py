@@ -11,7 +11,7 @@ from neuropil.attention.chance import QuickDropout
 from neuropil.attention.multihead import MultiHeadAttention
 from neuropil.errors import InputError
 from neuropil.nn.activation import make_activation
-from neuropil.nn.linear import Linear
+from neuropil.nn.linear import through
 
 __all__ = ["DecoderBlock", "EncoderBlock", "FeedForward", "FeedForwardActivation"]
 
@@ -45,17 +45,16 @@ class FeedForward(nn.Module):
         super().__init__()
         if width < 1 or hidden < 1:
             raise InputError(f"widths of {width} and {hidden} were given; give 1 or more")
-        self.inner = Linear(width, hidden)
+        self.inner = nn.Linear(width, hidden)
         self.activation = make_activation(activation)
-        self.outer = Linear(hidden, width)
+        self.outer = nn.Linear(hidden, width)
         for layer in (self.inner, self.outer):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Both layers."""
-        found: Tensor = self.outer(self.activation(self.inner(x)))
-        return found
+        return through(self.outer, self.activation(through(self.inner, x)))
 
 
 class _Block(nn.Module):

@@ -16,7 +16,6 @@ from neuropil.attention.masks import causal_mask
 from neuropil.attention.scaled import attend, attend_joined, attention_weights
 from neuropil.attention.stretches import Stretches
 from neuropil.errors import InputError
-from neuropil.nn.linear import linear
 
 __all__ = ["AttentionHeads", "joined_linear"]
 
@@ -134,4 +133,4 @@ def joined_linear(x: Tensor, layers: tuple[nn.Linear, ...]) -> Tensor:
         torch.Size([5, 5])
     """
     weight = torch.cat([*(layer.weight for layer in layers)])
-    return linear(x, weight, torch.cat([*(layer.bias for layer in layers)]))
+    return F.linear(x, weight, torch.cat([*(layer.bias for layer in layers)]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from neuropil.attention.cache import KeyValueCache
 from neuropil.attention.heads import AttentionHeads
 from neuropil.errors import InputError
-from neuropil.nn.linear import Linear, linear
+from neuropil.nn.linear import through
 
 __all__ = ["MultiHeadAttention"]
 
@@ -43,9 +44,9 @@ class MultiHeadAttention(AttentionHeads):
 
     def __init__(self, width: int, num_heads: int, *, dropout: float = 0.0, bias: bool = True) -> None:
         super().__init__(width, num_heads, dropout)
-        self.joined = Linear(width, 3 * width, bias)
+        self.joined = nn.Linear(width, 3 * width, bias)
         """Questions, keys and values in one matrix."""
-        self.behind = Linear(width, width, bias)
+        self.behind = nn.Linear(width, width, bias)
         nn.init.xavier_uniform_(self.joined.weight)
         nn.init.xavier_uniform_(self.behind.weight)
         if bias:
@@ -68,31 +69,29 @@ class MultiHeadAttention(AttentionHeads):
             mixed = self.mix_joined(self.joined(x), mask=mask, causal=causal)
         else:
             mixed = self.mix(self.questions(x), *self.remembered(memory), mask=mask, causal=causal)
-        found: Tensor = self.behind(mixed)
-        return found
+        return through(self.behind, mixed)
 
     def further(self, x: Tensor, cache: KeyValueCache, *, mask: Tensor | None = None) -> tuple[Tensor, KeyValueCache]:
         """The next tokens of a sequence `[N, T, D]`, which see one another and what the cache remembers, causally."""
-        query, key, value = map(self.split, self.joined(x).chunk(3, 2))
+        query, key, value = map(self.split, through(self.joined, x).chunk(3, 2))
         cache, keys, values = cache.extended(key, value)
-        return self.behind(self.mix(query, keys, values, mask=mask, causal=True)), cache
+        return through(self.behind, self.mix(query, keys, values, mask=mask, causal=True)), cache
 
     def questions(self, x: Tensor) -> Tensor:
         """Of `x` alone, `[N, H, T, d]`."""
         weight, bias = self.joined.weight[: self.width], self.joined.bias
-        return self.split(linear(x, weight, None if bias is None else bias[: self.width]))
+        return self.split(F.linear(x, weight, None if bias is None else bias[: self.width]))
 
     def remembered(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a memory, `[N, H, S, d]` each, which need be computed but once."""
         weight, bias = self.joined.weight[self.width :], self.joined.bias
-        both = linear(memory, weight, None if bias is None else bias[self.width :])
+        both = F.linear(memory, weight, None if bias is None else bias[self.width :])
         key, value = both.chunk(2, 2)
         return self.split(key), self.split(value)
 
     def look(self, x: Tensor, remembered: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
         """Attention of `x` to what `remembered` gave."""
-        found: Tensor = self.behind(self.mix(self.questions(x), *remembered, mask=mask))
-        return found
+        return through(self.behind, self.mix(self.questions(x), *remembered, mask=mask))
 
     def _check(self, x: Tensor, memory: Tensor | None) -> None:
         for name, one in (("x", x), ("memory", memory)):

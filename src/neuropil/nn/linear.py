@@ -1,79 +1,75 @@
-"""Linear layers: as quick as torch can, and the last one of a network, which users exchange for their own classes."""
+"""Linear layers: quick for a token at a time, and the last one of a network, which users exchange for their classes."""
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.modules.module import _has_any_global_hook
 
 from neuropil.compiled.serving import is_plain
 from neuropil.errors import InputError
 from neuropil.nn.initialization import initialize
 
-__all__ = ["Linear", "linear", "linear_head"]
+__all__ = ["linear_head", "through"]
 
-WORTH_NUMBERS = 1 << 16
-"""Numbers of a weight above which oneDNN is quicker for a single row already."""
+FEW_ROWS = 8
+"""Up to so many oneDNN is asked: it keeps half a megabyte for each number of rows that it ever saw."""
 
-WORTH_ONEDNN = 1 << 22
-"""Multiply-adds from which on it is quicker for smaller weights, too."""
+WORTH_ONEDNN = 1 << 17
+"""Numbers of a weight above which oneDNN is quicker: those that do not wait in a core's own cache."""
 
 HAS_BOTH: bool = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 """Whether torch has Intel's MKL, by which it multiplies, and oneDNN, by which it could."""
 
 
-class Linear(nn.Linear):
-    """A weighted sum of all inputs for each output, without gradients by the quicker of torch's two libraries.
+def through(layer: nn.Module, x: Tensor) -> Tensor:
+    """`layer(x)`, for few rows and no gradients by the quicker of torch's two libraries.
 
-    In single precision torch multiplies by Intel's MKL, which reads the weights of a single row with one thread, and
-    on processors that are not Intel's takes twice the time for many rows, too; oneDNN does neither.
-
-    Formula: `y = x W^T + b`.
+    A network that writes a token at a time reads all its weights for a row of numbers, and in single precision MKL
+    leaves that to one thread; oneDNN does not. The layer is torch's own, so that whatever exchanges, watches or hooks
+    it finds it.
 
     Shape:
-        `[..., D]` -> `[..., K]`.
+        x `[..., D]` -> `[..., K]`.
 
     Args:
-        in_features: D.
-        out_features: K.
-        bias: whether there is a b.
-
-    Differs:
-        From `torch.nn.Linear` in time and rounding, in single precision without gradients on a processor.
+        layer: a `torch.nn.Linear` as a rule; any other is called as it is.
+        x: what it reads.
 
     Example:
-        >>> Linear(4, 3)(torch.zeros(2, 4)).shape
+        >>> through(nn.Linear(4, 3), torch.zeros(2, 4)).shape
         torch.Size([2, 3])
     """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The sums."""
-        return linear(input, self.weight, self.bias)
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """What `Linear` computes, with weights `[K, D]` and biases `[K]` from elsewhere.
-
-    Example:
-        >>> linear(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), torch.tensor([4.0]))
-        tensor([[7.]])
-    """
-    if torch.is_grad_enabled() or not _is_for_onednn(x, weight, bias):
-        return F.linear(x, weight, bias)
-    return _by_onednn(x, weight, bias)
+    if torch.is_grad_enabled() or not HAS_BOTH or not _is_as_it_was(layer) or not _is_for_onednn(layer, x):
+        found: Tensor = layer(x)
+        return found
+    return _by_onednn(x, layer.weight, layer.bias)
 
 
-def _is_for_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether these are enough plain numbers that fit; the rest torch computes, sees or refuses."""
+def _is_as_it_was(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether calling the layer means a linear layer's product and nothing else."""
+    if type(layer) is not nn.Linear or "forward" in vars(layer) or layer._compiled_call_impl is not None:
+        return False
+    everywhere: bool = _has_any_global_hook()  # type: ignore[no-untyped-call]
+    return not (everywhere or layer._forward_hooks or layer._forward_pre_hooks)
+
+
+def _is_for_onednn(layer: nn.Linear, x: Tensor) -> bool:
+    """Whether these are few rows of plain numbers that fit many weights; the rest torch computes, sees or refuses."""
+    if layer.in_features * layer.out_features <= WORTH_ONEDNN:
+        return False
+    weight, bias = layer.weight, layer.bias
     tensors = (x, weight) if bias is None else (x, weight, bias)
-    if not HAS_BOTH or not is_plain(*tensors) or torch._C._len_torch_function_stack():
+    if not is_plain(*tensors) or torch._C._len_torch_function_stack():
         return False
     if any(one.dtype is not torch.float32 for one in tensors) or torch.is_autocast_enabled("cpu"):
         return False
     fits = x.shape[-1:] == weight.shape[1:] and (bias is None or bias.shape == weight.shape[:1])
     as_read = weight.is_contiguous() and (bias is None or bias.is_contiguous())  # oneDNN takes biases for such
-    enough = weight.numel() > WORTH_NUMBERS or x.numel() * len(weight) >= WORTH_ONEDNN
-    return fits and as_read and enough and bool(torch.backends.mkldnn.enabled)
+    few = x.numel() <= FEW_ROWS * weight.shape[-1]
+    return fits and as_read and few and bool(torch.backends.mkldnn.enabled)
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

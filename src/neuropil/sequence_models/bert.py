@@ -29,7 +29,6 @@ from neuropil.attention.stretches import Stretches, stretches_of_rows
 from neuropil.compiled.sizes import recurring
 from neuropil.errors import InputError
 from neuropil.nn.initialization import truncated_normal
-from neuropil.nn.linear import Linear
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 
 __all__ = ["Bert", "BertSize", "begin_as_bert", "bert_body"]
@@ -99,7 +98,7 @@ class SelfAttention(AttentionHeads):
 
     def __init__(self, width: int, num_heads: int, dropout: float) -> None:
         super().__init__(width, num_heads, dropout)
-        self.query, self.key, self.value = (Linear(width, width) for _ in range(3))
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
 
     def forward(self, x: Tensor, stretches: Stretches | None, mask: Tensor | None) -> Tensor:
         """What each token finds."""
@@ -114,7 +113,7 @@ class Output(nn.Module):
 
     def __init__(self, in_width: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.dense = Linear(in_width, width)
+        self.dense = nn.Linear(in_width, width)
         self.LayerNorm = nn.LayerNorm(width, EPS)
         self.dropout = QuickDropout(dropout)
 
@@ -136,7 +135,7 @@ class Layer(nn.Module):
         self.attention = nn.ModuleDict(
             {"self": SelfAttention(width, num_heads, weight_dropout), "output": Output(width, width, dropout)}
         )
-        self.intermediate = nn.ModuleDict({"dense": Linear(width, hidden), "activation": nn.GELU()})
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, hidden), "activation": nn.GELU()})
         self.output = Output(hidden, width, dropout)
 
     def forward(self, x: Tensor, stretches: Stretches | None, mask: Tensor | None) -> Tensor:
@@ -207,7 +206,7 @@ class Bert(nn.Module):
         self.encoder = nn.ModuleDict(
             {"layer": nn.ModuleList(Layer(width, heads, hidden, dropout, dropout) for _ in range(layers))}
         )
-        self.pooler = nn.ModuleDict({"dense": Linear(width, width), "activation": nn.Tanh()}) if pooling else None
+        self.pooler = nn.ModuleDict({"dense": nn.Linear(width, width), "activation": nn.Tanh()}) if pooling else None
         begin_as_bert(self)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from neuropil.attention.chance import QuickDropout
 from neuropil.errors import InputError
-from neuropil.nn.linear import Linear, linear_head
+from neuropil.nn.linear import linear_head
 from neuropil.sequence_models.bert import EPS, BertSize, begin_as_bert, bert_body
 
 __all__ = ["BertClassifier", "BertPooling", "BertPretraining", "BertSpans", "BertTagger"]
@@ -34,9 +34,9 @@ class Predictions(nn.Module):
         super().__init__()
         num_tokens, width = words.weight.shape
         self.transform = nn.ModuleDict(
-            {"dense": Linear(width, width), "activation": nn.GELU(), "LayerNorm": nn.LayerNorm(width, EPS)}
+            {"dense": nn.Linear(width, width), "activation": nn.GELU(), "LayerNorm": nn.LayerNorm(width, EPS)}
         )
-        self.decoder = Linear(width, num_tokens)
+        self.decoder = nn.Linear(width, num_tokens)
         begin_as_bert(self)
         self.decoder.weight = words.weight
         self.bias = self.decoder.bias
@@ -104,7 +104,7 @@ class BertPretraining(nn.Module):
         )  # fmt: skip
         self.in_shape = self.bert.in_shape
         self.widths = self.bert.widths
-        follows = Linear(self.widths[-1], 2)
+        follows = nn.Linear(self.widths[-1], 2)
         begin_as_bert(follows)
         predictions = Predictions(self.bert.embeddings.word_embeddings)
         self.cls = nn.ModuleDict({"predictions": predictions, "seq_relationship": follows})
@@ -327,7 +327,7 @@ class BertSpans(nn.Module):
         )  # fmt: skip
         self.in_shape = self.bert.in_shape
         self.widths = self.bert.widths
-        self.qa_outputs = Linear(self.widths[-1], 2)
+        self.qa_outputs = nn.Linear(self.widths[-1], 2)
         begin_as_bert(self.qa_outputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:

@@ -28,7 +28,7 @@ from neuropil.attention.positions import LearnedPositions, check_context
 from neuropil.attention.stretches import Stretches, stretches_of_documents
 from neuropil.errors import InputError
 from neuropil.nn.activation import TanhGELU
-from neuropil.nn.linear import Linear
+from neuropil.nn.linear import through
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 
 __all__ = ["GPT", "GPTSize", "GPTState"]
@@ -79,15 +79,15 @@ class CausalAttention(AttentionHeads):
 
     def __init__(self, width: int, num_heads: int, dropout: float, bias: bool) -> None:
         super().__init__(width, num_heads, dropout)
-        self.c_attn = Linear(width, 3 * width, bias)
-        self.c_proj = Linear(width, width, bias)
+        self.c_attn = nn.Linear(width, 3 * width, bias)
+        self.c_proj = nn.Linear(width, width, bias)
         self.behind = QuickDropout(dropout)
 
     def forward(
         self, x: Tensor, stretches: Stretches | None, cache: KeyValueCache | None
     ) -> tuple[Tensor, KeyValueCache | None]:
         """What each token finds, and what is remembered where a cache was given."""
-        joined: Tensor = self.c_attn(x)  # [N, T, 3 D]
+        joined = through(self.c_attn, x)  # [N, T, 3 D]
         if stretches is not None:
             found = self.mix_stretches(joined.flatten(0, 1), stretches, causal=True).view_as(x)
         elif cache is not None:
@@ -96,7 +96,7 @@ class CausalAttention(AttentionHeads):
             found = self.mix(query, key, value, causal=True)
         else:
             found = self.mix_joined(joined, causal=True)
-        return self.behind(self.c_proj(found)), cache
+        return self.behind(through(self.c_proj, found)), cache
 
 
 class GPTFeedForward(nn.Module):
@@ -108,14 +108,14 @@ class GPTFeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float, bias: bool) -> None:
         super().__init__()
-        self.c_fc = Linear(width, hidden, bias)
+        self.c_fc = nn.Linear(width, hidden, bias)
         self.act = TanhGELU()
-        self.c_proj = Linear(hidden, width, bias)
+        self.c_proj = nn.Linear(hidden, width, bias)
         self.behind = QuickDropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Both layers."""
-        found: Tensor = self.behind(self.c_proj(self.act(self.c_fc(x))))
+        found: Tensor = self.behind(through(self.c_proj, self.act(through(self.c_fc, x))))
         return found
 
 
@@ -228,7 +228,7 @@ class GPT(nn.Module):
         )  # fmt: skip
         if self.norm_first:
             self.transformer["ln_f"] = nn.LayerNorm(width, bias=bias)
-        self.lm_head = Linear(width, num_tokens, bias=False)
+        self.lm_head = nn.Linear(width, num_tokens, bias=False)
         if tie:
             self.lm_head.weight = cast(Embedding, self.transformer["wte"]).weight
         self._begin_weights(layers)
@@ -252,8 +252,7 @@ class GPT(nn.Module):
             documents: whole numbers `[N, T]`: tokens of other documents are not seen, and positions begin anew.
         """
         found, state = self.hidden(ids, state, documents=documents)
-        logits: Tensor = self.lm_head(found)
-        return logits, state
+        return through(self.lm_head, found), state
 
     def hidden(
         self, ids: Tensor, state: GPTState | None = None, *, documents: Tensor | None = None

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.linear import Linear
+from neuropil.nn.linear import through
 from neuropil.sequence_models.states import LayerState, WritingState
 from neuropil.sequence_models.tokens import (
     CellName,
@@ -89,8 +89,8 @@ class LanguageModel(nn.Module):
         self.behind = dropout_of_vectors(dropout, variational)
         self.widths = (embedding_width, width)
         between = tie and embedding_width != width
-        self.between = Linear(width, embedding_width, bias=False) if between else nn.Identity()
-        self.head = Linear(embedding_width if tie else width, num_tokens)
+        self.between = nn.Linear(width, embedding_width, bias=False) if between else nn.Identity()
+        self.head = nn.Linear(embedding_width if tie else width, num_tokens)
         with torch.no_grad():
             self.head.weight.uniform_(-0.1, 0.1)
             self.head.bias.zero_()
@@ -105,8 +105,7 @@ class LanguageModel(nn.Module):
     def forward(self, ids: Tensor, state: LayerState | None = None) -> tuple[Tensor, LayerState]:
         """Logits `[N, T, num_tokens]` of what follows each token, and the state behind the last."""
         _, outputs, state = self._read(ids, state)
-        logits: Tensor = self.head(self.between(outputs))
-        return logits, state
+        return through(self.head, self.between(outputs)), state
 
     def _read(self, ids: Tensor, state: LayerState | None) -> tuple[Tensor, Tensor, LayerState]:
         ids = checked_ids(ids, 2, "[N, T]")

@@ -26,7 +26,7 @@ from neuropil.attention.masks import padding_mask
 from neuropil.attention.positions import LearnedPositions, SinusoidalPositions, check_context
 from neuropil.attention.recording import recording
 from neuropil.errors import InputError
-from neuropil.nn.linear import Linear
+from neuropil.nn.linear import through
 from neuropil.sequence_models.tokens import Embedding, checked_ids, positive
 from neuropil.sequence_models.writer import first_of
 
@@ -165,7 +165,7 @@ class Transformer(nn.Module):
         self.encoder_norm, self.decoder_norm = (
             nn.LayerNorm(plan.width) if norm_first else nn.Identity() for _ in range(2)
         )
-        self.head = Linear(plan.width, num_target_tokens)
+        self.head = nn.Linear(plan.width, num_target_tokens)
         nn.init.zeros_(self.head.bias)
         if share == "none":
             nn.init.xavier_uniform_(self.head.weight)
@@ -220,7 +220,7 @@ class Transformer(nn.Module):
         for block, cache, remembered in zip(self._writing(), state.caches, state.remembered, strict=True):
             x, cache = block.step(x, cache, remembered, state.there)
             caches.append(cache)
-        logits: Tensor = self.head(self.decoder_norm(x))
+        logits = through(self.head, self.decoder_norm(x))
         return logits[:, 0], TransformerState(state.remembered, state.there, tuple(caches))
 
     def alignment(self, source: Tensor, target: Tensor) -> Tensor:

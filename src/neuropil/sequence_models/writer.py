@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neuropil.errors import InputError
-from neuropil.nn.linear import linear_head
+from neuropil.nn.linear import linear_head, through
 from neuropil.sequence_models.attention import AttentionName, make_attention
 from neuropil.sequence_models.states import LayerState, WritingState
 from neuropil.sequence_models.tokens import (
@@ -151,7 +151,7 @@ class Writer(nn.Module):
             outputs, layers = self.recurrent(vectors, state.layers)  # [N, T, width]
             read, attended = self._joined(outputs, state)
             state = replace(state, layers=layers)
-        logits: Tensor = self.head(self.behind(read))
+        logits = through(self.head, self.behind(read))
         return logits, state, attended
 
     def _one(self, vector: Tensor, state: WritingState) -> tuple[Tensor, WritingState, Tensor]:
