@@ -15,7 +15,7 @@ from neuropil.nn.initialization import initialize
 __all__ = ["linear_head", "through"]
 
 FEW_ROWS = 8
-"""Up to so many oneDNN is asked: it keeps half a megabyte for each number of rows that it ever saw."""
+"""Up to so many oneDNN is asked: of every number of rows it saw, it keeps half a megabyte for each size of a layer."""
 
 WORTH_ONEDNN = 1 << 17
 """Numbers of a weight above which oneDNN is quicker: those that do not wait in a core's own cache."""
